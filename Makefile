@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run watch test campaign bench lint hooks generate catalogue lock clean distclean
+.PHONY: help run watch test campaign bench lint hooks generate catalog lock clean distclean
 
 help:
 	@echo "make run        a demo desk on http://127.0.0.1:8000, kept busy by simulated people"
@@ -13,7 +13,7 @@ help:
 	@echo "make lint       style, types, generated files"
 	@echo "make hooks      run the parts of lint before each commit"
 	@echo "make generate   write derived files: event types and docs, the folder map"
-	@echo "make catalogue  collect the texts people read, and bring every translation up to date"
+	@echo "make catalog    collect the texts people read, and bring every translation up to date"
 	@echo "make lock       resolve the dependencies again (needs uv; UPGRADE=1 for newer ones)"
 	@echo "make clean      remove the demo's data, build outputs and caches; keeps .venv and data/"
 	@echo "make distclean  also .venv and node_modules"
@@ -58,7 +58,7 @@ generate:
 	.venv/bin/python -m deskwire.events.types.generate
 	.venv/bin/python scripts/folder_map.py
 
-catalogue:
+catalog:
 	@scripts/set_up dev
 	.venv/bin/python scripts/extract_messages.py
 

@@ -12,12 +12,14 @@ from bench import (
     cpu_profile,
     door,
     fanout,
+    far_behind,
     latency,
     memory,
     pages,
     peers,
     start,
     storm,
+    writer,
 )
 from bench.against import measure_against
 from bench.arguments import parse_arguments
@@ -31,6 +33,7 @@ PARTS: dict[str, Callable[[], Report]] = {
     "burst": burst.measure,
     "memory": memory.measure,
     "storm": storm.measure,
+    "far_behind": far_behind.measure,
     "door": door.measure,
     "latency": latency.measure,
     "browser": browser.measure,
@@ -40,6 +43,7 @@ PARTS: dict[str, Callable[[], Report]] = {
     "requests_postgres": pages.measure_requests_postgres,
     "start": start.measure,
     "profile": cpu_profile.measure,
+    "writer": writer.measure,
 }
 
 

@@ -137,7 +137,7 @@ def write_frame_file(folder: Path, server: Server, token: str, text: str = MESSA
 def _first_event(received: bytes) -> bytes | None:
     """Return the first complete event; a heartbeat may come before it."""
     *whole, _ = received.split(b"\n\n")
-    return next((each + b"\n\n" for each in whole if each.startswith(b"id: ")), None)
+    return next((each + b"\n\n" for each in whole if b"id: " in each), None)
 
 
 def _message_requests(guild: str, run: str, text: str) -> Iterator[bytes]:

@@ -87,7 +87,7 @@ def sse_starlette() -> ASGIApp:
 
 
 def fastapi() -> ASGIApp:
-    """Serve with FastAPI's own EventSourceResponse; `raw_data` skips the serialisation."""
+    """Serve with FastAPI's own EventSourceResponse; `raw_data` skips the serialization."""
     app = FastAPI()
 
     @app.get("/events", response_class=EventSourceResponse)

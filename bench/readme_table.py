@@ -17,6 +17,7 @@ REPORT_ORDER = (
     "burst",
     "memory",
     "storm",
+    "far_behind",
     "door",
     "latency",
     "pages",

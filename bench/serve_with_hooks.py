@@ -1,17 +1,22 @@
-"""Serve Deskwire as shipped, with two more commands on the control socket.
+"""Serve Deskwire as shipped, with more commands on the control socket.
 
     bench.append EVENTS     append that many small events in one transaction, to many channels
+    bench.append_long EVENTS    the same with events of 1 kB, all to the common guild
     bench.statements        how many SQL statements were run so far, by the tables they read
+    bench.transactions      the CPU time of each writing transaction so far, by what it did
 
 Statements are counted where SQLite runs them, so that none is missed, whatever code runs it; only
-if COUNT_SQL is set, because counting takes time.
+if COUNT_SQL is set, because counting takes time. The CPU time is that of the writer's thread; with
+TIME_TRANSACTIONS set only. BUFFER_BYTES: the size of the event buffer.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections import Counter
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, event
@@ -22,6 +27,8 @@ from bench.webhook_bodies import GUILD
 from deskwire.cli.main import main
 from deskwire.events import channels, log
 from deskwire.events.types.registry import TicketClaimed
+from deskwire.kit.db import Database
+from deskwire.server import services
 from deskwire.server.admin_commands import COMMANDS
 
 PADDING = "A text of the length that a short message has, so that the frame is of common size. "
@@ -29,6 +36,7 @@ PADDING = "A text of the length that a short message has, so that the frame is o
 COUNTED_TABLES = ("log", "sessions", "identities")  # replay, authentication, authorization
 
 _statement_counts: Counter[str] = Counter()
+_transaction_times: defaultdict[str, list[float]] = defaultdict(list)  # ms
 
 
 def append_events(tx: Connection, arguments: dict[str, Any]) -> None:
@@ -38,6 +46,14 @@ def append_events(tx: Connection, arguments: dict[str, Any]) -> None:
             actor="bench", workspace=channels.guild(guild), text=PADDING
         )
         log.append(tx, fact, channels=[channels.guild(guild)])
+
+
+def append_long_events(tx: Connection, arguments: dict[str, Any]) -> None:
+    """Append the events, all for the common guild."""
+    guild = channels.guild(GUILD)
+    fact = TicketClaimed.model_construct(actor="bench", workspace=guild, text=PADDING * 12)
+    for _ in range(int(arguments["events"])):
+        log.append(tx, fact, channels=[guild])
 
 
 def target_guilds(events: int) -> list[str]:
@@ -67,9 +83,47 @@ def _count_statement(statement: str) -> None:
         _statement_counts[table] += f"FROM {table} " in words or f"JOIN {table} " in words
 
 
+def read_transaction_times(_tx: Connection, _arguments: dict[str, Any]) -> dict[str, list[float]]:
+    """Return the milliseconds of CPU of each transaction so far, by the name of its function."""
+    return dict(_transaction_times)
+
+
+def _time_transactions() -> None:
+    write_sync = Database.write_sync
+
+    def write_timed(db: Database, function: Any, *args: Any, **kwargs: Any) -> Any:
+        began = time.thread_time()
+        try:
+            return write_sync(db, function, *args, **kwargs)
+        finally:
+            elapsed = (time.thread_time() - began) * 1000
+            _transaction_times[_name_transaction(function, args)].append(elapsed)
+
+    Database.write_sync = write_timed  # type: ignore[method-assign, assignment]
+
+
+def _name_transaction(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    """Name a transaction by the action behind the closure that runs it, if there is one."""
+    cells = dict(
+        zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        if hasattr(function, "__code__")
+        else ()
+    )
+    if "action" in cells:
+        function = cells["action"].cell_contents
+    is_command = function.__name__ == "execute_command"
+    return f"{function.__name__} {args[0]}" if is_command else function.__name__
+
+
 if __name__ == "__main__":
     COMMANDS["bench.append"] = append_events
+    COMMANDS["bench.append_long"] = append_long_events
     COMMANDS["bench.statements"] = read_statement_counts
+    COMMANDS["bench.transactions"] = read_transaction_times
+    if os.environ.get("TIME_TRANSACTIONS"):
+        _time_transactions()
     if os.environ.get("COUNT_SQL"):
         event.listen(Pool, "connect", _trace_statements)
+    if buffer_bytes := os.environ.get("BUFFER_BYTES"):
+        vars(services)["BUFFER_BYTES"] = int(buffer_bytes)
     main()

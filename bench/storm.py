@@ -123,7 +123,8 @@ def _measure_reconnects(target: ServerWithStreams) -> tuple[float, float]:
 def _reconnecting_readers(target: ServerWithStreams) -> Iterator[StreamReaders]:
     """Publish the missed events, then start readers that resume before them."""
     server = target.ours.server
-    heads = write_request_heads(target.folder / "returning", target.tokens, _read_cursor(target))
+    cursor = read_cursor(target.ours, target.tokens[0])
+    heads = write_request_heads(target.folder / "returning", target.tokens, cursor)
     for _ in range(EVENTS_BEHIND):
         target.ours.publish()
     server.wait_until_processed()
@@ -140,10 +141,10 @@ def _check_all_heard_once(listeners: StreamReaders, count: int) -> None:
         raise RuntimeError(f"{counts.resumed} of {count} streams were resumed")
 
 
-def _read_cursor(target: ServerWithStreams) -> str:
+def read_cursor(ours: Contestant, token: str) -> str:
     """Read the cursor of the log's head from a new stream."""
-    with connect(target.ours.server.port) as stream:
-        headers = {"cookie": f"{COOKIE_NAME}={target.tokens[0]}"}
+    with connect(ours.server.port) as stream:
+        headers = {"cookie": f"{COOKIE_NAME}={token}"}
         stream.sendall(build_request("GET", STREAM_PATH, headers))
         rest = read_until(stream, b"\nid: ")
         while b"\n" not in rest:

@@ -1,4 +1,4 @@
-"""Extract every translatable text into the catalogues; `--check` only compares them.
+"""Extract every translatable text into the catalogs; `--check` only compares them.
 
 src/deskwire/locales/deskwire.pot          the texts to translate, made from the code
 src/deskwire/locales/LANGUAGE/LC_MESSAGES  translations; changed texts are marked fuzzy
@@ -35,7 +35,7 @@ SOURCES: tuple[tuple[str, list[tuple[str, str]], Keywords], ...] = (
     ("frontend/src", [("generated/**", "ignore"), ("**.ts", "javascript")], SCRIPT_KEYWORDS),
 )
 FILE_HEADER = b"""\
-# What Deskwire says, to be translated; made by `make catalogue`. docs/translating.md says how.
+# What Deskwire says, to be translated; made by `make catalog`. docs/translating.md says how.
 msgid ""
 msgstr ""
 "MIME-Version: 1.0\\n"
@@ -46,46 +46,46 @@ msgstr ""
 
 
 def main(arguments: list[str]) -> int:
-    """Write all catalogues; with --check, list those that are out of date and return 1."""
-    catalogues = list(render_catalogues())
-    stale = [path for path, content in catalogues if path.read_bytes() != content]
+    """Write all catalogs; with --check, list those that are out of date and return 1."""
+    catalogs = list(render_catalogs())
+    stale = [path for path, content in catalogs if path.read_bytes() != content]
     if arguments == ["--check"]:
         for path in stale:
-            print(f"{path.relative_to(ROOT)} is out of date: make catalogue", file=sys.stderr)
+            print(f"{path.relative_to(ROOT)} is out of date: make catalog", file=sys.stderr)
         return 1 if stale else 0
-    for path, content in catalogues:
+    for path, content in catalogs:
         path.write_bytes(content)
     return 0
 
 
-def render_catalogues() -> Iterator[tuple[Path, bytes]]:
-    """Yield every catalogue with its up-to-date content."""
+def render_catalogs() -> Iterator[tuple[Path, bytes]]:
+    """Yield every catalog with its up-to-date content."""
     template = extract_messages()
-    yield TEMPLATE_FILE, FILE_HEADER + render_catalogue(template)
+    yield TEMPLATE_FILE, FILE_HEADER + render_catalog(template)
     for path in sorted(LOCALES.glob("*/LC_MESSAGES/deskwire.po")):
         content = path.read_bytes()
-        catalogue = read_po(BytesIO(content), path.parts[-3])
-        catalogue.update(template)
+        catalog = read_po(BytesIO(content), path.parts[-3])
+        catalog.update(template)
         header = content.partition(b"\n\n")[0]  # the translator's: language, plural forms
-        yield path, header + b"\n\n" + render_catalogue(catalogue)
+        yield path, header + b"\n\n" + render_catalog(catalog)
 
 
 def extract_messages() -> Catalog:
     """Extract every text in templates, Python and TypeScript."""
-    catalogue = Catalog(charset="utf-8")
+    catalog = Catalog(charset="utf-8")
     for folder, methods, keywords in SOURCES:
         texts = extract_from_dir(ROOT / folder, methods, EXTRACT_OPTIONS, keywords)
         for path, _line, text, comments, context in texts:
             location = (f"{folder}/{Path(path).as_posix()}", 1)
-            catalogue.add(text, None, [location], auto_comments=comments, context=context)
-    return catalogue
+            catalog.add(text, None, [location], auto_comments=comments, context=context)
+    return catalog
 
 
-def render_catalogue(catalogue: Catalog) -> bytes:
-    """Render a catalogue, with locations but no line numbers, which every change would move."""
+def render_catalog(catalog: Catalog) -> bytes:
+    """Render a catalog, with locations but no line numbers, which every change would move."""
     file = BytesIO()
     write_po(
-        file, catalogue, MAX_COLUMNS, omit_header=True, ignore_obsolete=True, include_lineno=False
+        file, catalog, MAX_COLUMNS, omit_header=True, ignore_obsolete=True, include_lineno=False
     )
     return re.sub(rb"\n+\Z", b"\n", file.getvalue())
 

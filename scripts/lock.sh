@@ -24,4 +24,7 @@ write() { # FILE WHAT ARGUMENTS…
 
 write requirements.lock "What Deskwire runs on" pyproject.toml
 write requirements-dev.lock "What it is built, tested and checked with" pyproject.toml --group dev
+write requirements-postgres.lock "What a DATABASE_URL of PostgreSQL needs besides" \
+    --group postgres -c requirements.lock
+write requirements-s3.lock "What a FILES_URL of a bucket needs besides" --group s3 -c requirements.lock
 write requirements-node.lock "Node, if none is installed" --group node

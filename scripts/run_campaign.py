@@ -36,6 +36,8 @@ class Campaign:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+STREAM_TEST = "test_every_stream_hears_what_it_may_once_and_in_order"
+
 CAMPAIGNS = {
     "kills": Campaign(
         "kill the server 120 times on SQLite and 60 on PostgreSQL; nothing acknowledged is lost",
@@ -43,10 +45,11 @@ CAMPAIGNS = {
         scale=10,
     ),
     "histories": Campaign(
-        "random histories of access, deliveries, hubs and pages; fifty times as many",
+        "random histories of access, deliveries and hubs; ten times as many",
         (
             "tests/unit/test_hub_random_histories.py",
             "tests/db/test_realtime_access_histories.py",
+            "tests/db/test_realtime_organization_histories.py",
             "tests/db/test_discord_convergence.py",
         ),
         environment={"HYPOTHESIS_PROFILE": "thorough"},
@@ -55,6 +58,12 @@ CAMPAIGNS = {
         "open and end streams in every way, ten times as often; nothing stays behind",
         ("tests/http/test_realtime_leaks.py",),
         scale=10,
+    ),
+    "streams": Campaign(
+        "300 streams for 20 minutes under load, cuts and a restart of PostgreSQL; each hears what "
+        "it may, once and in order",
+        ("tests/http/test_stream_campaign.py::" + STREAM_TEST + "[postgresql]",),
+        scale=80,
     ),
 }
 

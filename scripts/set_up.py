@@ -1,6 +1,7 @@
 """Set up a checkout: `.venv` from the locks, the front end from its sources. Standard library only.
 
-    set_up.py run          what `deskwire` needs to run
+    set_up.py run          what `deskwire` needs to run, with the database and the file store that
+                           DATABASE_URL and FILES_URL name in the environment, .env.local or .env
     set_up.py dev          also what testing, checking and building need
     set_up.py test [ARG…]  the same, and the front end's own tests when no ARG chooses tests;
                            without the front end if every ARG names tests that never serve it
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,6 +37,12 @@ LOCKS = {
     "run": ("requirements.lock",),
     "dev": ("requirements-dev.lock", "requirements.lock"),
 }
+# Settings whose values may need more, and the lock of what they need; the dev lock includes it.
+OPTIONAL_LOCKS = (
+    ("DATABASE_URL", ("postgresql://", "postgres://"), "requirements-postgres.lock"),
+    ("FILES_URL", ("s3://",), "requirements-s3.lock"),
+)
+ENV_FILES = (".env.local", ".env")  # the first that has a setting wins, after the environment
 NODE_LOCK = "requirements-node.lock"
 PAGELESS_TESTS = ("tests/unit/", "tests/db/")  # they never serve the built front end
 
@@ -83,9 +91,29 @@ def set_up(kind: str, *, with_frontend: bool = True) -> None:
     """Set up everything that `make run` or `make test` needs."""
     ensure_venv()
     ensure_locked(*LOCKS[kind])
+    for lock in find_optional_locks() if kind == "run" else ():
+        ensure_locked(lock)
     ensure_project()
     if with_frontend:
         ensure_frontend()
+
+
+def find_optional_locks() -> list[str]:
+    """Return the locks of what the database and the file store of the settings need."""
+    return [
+        lock for name, prefixes, lock in OPTIONAL_LOCKS if read_setting(name).startswith(prefixes)
+    ]
+
+
+def read_setting(name: str) -> str:
+    """Read a setting as the server does, but only the simple forms; empty if it is not set."""
+    assignment = re.compile(rf"\s*(?:export\s+)?{name}\s*=\s*(.*)", re.IGNORECASE)
+    values = [os.environ.get(name, "")]
+    for path in (ROOT / each for each in ENV_FILES):
+        lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+        found = [match[1] for line in lines if (match := assignment.fullmatch(line))]
+        values += [value.strip().strip("'\"") for value in found[-1:]]
+    return next((value for value in values if value), "")
 
 
 def run_frontend_script(name: str) -> None:

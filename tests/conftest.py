@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from tests.fixtures.guild import GuildFixture
     from tests.fixtures.server import Server
 
-settings.register_profile(
-    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100
-)
-settings.register_profile("thorough", deadline=None, max_examples=5000)
+for profile, max_examples in (("default", 100), ("thorough", 1000)):
+    settings.register_profile(
+        profile,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        max_examples=max_examples,
+    )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

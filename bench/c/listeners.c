@@ -33,7 +33,7 @@ enum { MOST = 65536, LINE = 64, CHUNK = 1 << 18, READY = 256, HEADERS = 2048 };
 
 struct stream {
     int fd;
-    int is_live, has_resumed;
+    int is_live, has_resumed, has_event; /* has_event: the present frame has the mark */
     long id, last, heard;
     int length;
     char line[LINE]; /* how the present line begins */
@@ -108,16 +108,24 @@ static void be_live(struct stream *stream) {
     stream->is_live = 1;
 }
 
+/* A frame ends with an empty line; its id may come before or after its data. */
+static void end_event(struct stream *stream) {
+    again += stream->id && stream->id <= stream->last;
+    stream->last = stream->id;
+    stream->heard++;
+    heard++;
+    stream->has_event = 0;
+}
+
 static void end_line(struct stream *stream) {
-    if (begins(stream, "id: ")) {
+    if (!stream->length || (stream->length == 1 && *stream->line == '\r')) {
+        if (stream->has_event) end_event(stream);
+    } else if (begins(stream, "id: ")) {
         stream->line[stream->length < LINE ? stream->length : LINE - 1] = 0;
         const char *dash = strchr(stream->line, '-');
         stream->id = atol(dash ? dash + 1 : stream->line + 4);
     } else if (begins(stream, mark)) {
-        again += stream->id && stream->id <= stream->last;
-        stream->last = stream->id;
-        stream->heard++;
-        heard++;
+        stream->has_event = 1;
     } else if (begins(stream, "event: tick")) {
         ticks++;
     } else if (*ready_mark && begins(stream, ready_mark)) {

@@ -1,13 +1,11 @@
 // Start the page: build the store, the stream and the forms, and give them the browser's functions.
 
 import { realClock } from "./clock";
-import { deleteDraft, restoreDrafts, saveDraft } from "./forms/drafts";
 import { watchFileInputs } from "./forms/file_picker";
 import { configureHtmx, processHtmx, watchHtmxForms } from "./forms/htmx";
 import { watchInlineEdit } from "./forms/inline_edit";
-import { ReplyForms } from "./forms/reply_form";
-import { RequestForms } from "./forms/request_form";
-import { postBody, type SubmitResult, uploadFile } from "./forms/sending";
+import { postFields } from "./forms/sending";
+import { watchForms, type WatchedForms, watchOnceForms } from "./forms/watch";
 import { loadCatalog } from "./i18n";
 import { isOwnStream } from "./model/channels";
 import { type Page, readPage } from "./page";
@@ -28,6 +26,7 @@ import { closeMenus, dismissMenu } from "./ui/menus";
 import { setTimeZone } from "./ui/times";
 
 const SIGN_IN_URL = "/sign-in";
+const PROBE_TIMEOUT = 10_000; // ms; a server that takes longer is not there
 const FORM_ANSWER_TIMEOUT = 5000; // ms; a form that ends its session redirects by then
 
 configureHtmx();
@@ -39,7 +38,7 @@ function startPage(page: Page): void {
   let connection: StreamConnection | null = null;
   let isNavigating = false; // a form was submitted as a page; its response decides where to go
   addEventListener("submit", (event) => (isNavigating ||= !event.defaultPrevented));
-  let onOtherReply: (ticket: string) => void = () => {};
+  let forms: WatchedForms | null = null;
   const log = (line: string): void => {
     const isFollower = connection instanceof SharedStream && !connection.isLeader;
     logLine(isFollower ? `${line} (through another tab)` : line);
@@ -53,16 +52,16 @@ function startPage(page: Page): void {
       ),
     isVisible: () => document.visibilityState === "visible",
     log,
-    onReply: (ticket) => onOtherReply(ticket),
+    onReply: (ticket) => {
+      forms?.showCollision(ticket);
+      onReply(ticket);
+    },
+    onConnected: () => forms?.wake(),
   });
   if (page.streamUrl) connection = openConnection(page, page.streamUrl, store, log);
   store.start();
-  const replyForms = new ReplyForms(store.renderer, postFields, uploadFile, () => realClock.now());
-  onOtherReply = (ticket) => {
-    replyForms.showCollision(ticket);
-    onReply(ticket);
-  };
-  watchMessageForms(replyForms, new RequestForms(uploadFile, submitAsPage, allowSubmit));
+  forms = openForms(page, store);
+  watchOnceForms();
   watchFileInputs();
   watchCopyButtons();
   watchInlineEdit(fetchFragment, processHtmx);
@@ -73,7 +72,7 @@ function startPage(page: Page): void {
   watchSession(page, connection);
 }
 
-/** Share one stream with the other tabs; without Web Locks, open one for this tab alone. */
+/** Share one stream with the other tabs; without a channel to them, open one for this tab. */
 function openConnection(
   page: Page,
   url: string,
@@ -93,10 +92,11 @@ function openConnection(
     return open(page.cursor, createUnsharedListener(store));
   const name = tabChannel.channelName(page.sessionId, url);
   const { channels } = page;
+  const tabId = tabChannel.createTabId();
   const tabEnvironment: TabEnvironment = {
-    tabId: tabChannel.createTabId(),
+    tabId,
     channels,
-    lock: tabChannel.openLeaderLock(name),
+    lock: tabChannel.openLeaderLock(name, tabId, realClock),
     openChannel: (onMessage) => tabChannel.openTabChannel(name, onMessage),
     openStream: open,
     readAttention: tabChannel.watchAttention(),
@@ -117,7 +117,8 @@ function createUnsharedListener(store: Store): StreamListener {
 }
 
 async function probeStatus(url: string): Promise<number> {
-  return (await fetch(url, { method: "HEAD", cache: "no-store" })).status;
+  const signal = AbortSignal.timeout(PROBE_TIMEOUT);
+  return (await fetch(url, { method: "HEAD", cache: "no-store", signal })).status;
 }
 
 function watchTabLifecycle(connection: StreamConnection, store: Store): void {
@@ -192,61 +193,20 @@ function onReply(ticket: string): void {
     `[data-ticket="${CSS.escape(ticket)}"][data-read]`,
   );
   if (page && document.visibilityState === "visible")
-    void postFields(page.dataset["read"] ?? "", {});
+    void postFields(page.dataset["read"] ?? "", []);
   else setUnread(ticket, true);
 }
 
-function watchMessageForms(replyForms: ReplyForms, requestForms: RequestForms): void {
-  restoreDrafts(localStorage);
-  addEventListener("pageshow", ({ persisted }) => {
-    if (!persisted) restoreDrafts(localStorage); // browsers restore fields after scripts ran
+/** Watch the forms of a signed-in person; other pages have none whose text is kept. */
+function openForms({ personId, streamUrl }: Page, store: Store): WatchedForms | null {
+  if (personId === null || streamUrl === null) return null;
+  return watchForms({
+    store,
+    clock: realClock,
+    person: personId,
+    createTabId: tabChannel.createTabId,
+    probeStatus: () => probeStatus(streamUrl),
   });
-  document.addEventListener("input", ({ target }) => {
-    const form = (target as HTMLInputElement).form;
-    if (form) saveDraft(localStorage, form);
-  });
-  document.addEventListener("submit", (event) => {
-    const form = event.target as HTMLFormElement;
-    if (replyForms.submit(form) || isDuplicateSubmit(form) || requestForms.submit(form))
-      event.preventDefault();
-    else if (form.method === "post") deleteDraft(localStorage, form);
-  });
-  document.addEventListener("click", (event) => {
-    const button = (event.target as Element).closest<HTMLElement>(
-      '[data-action="retry"], [data-action="discard"]',
-    );
-    if (button) replyForms.retryOrDiscard(button);
-  });
-}
-
-/** Return whether a `data-once` form is already being submitted; mark it as such. */
-function isDuplicateSubmit(form: HTMLFormElement): boolean {
-  if (!("once" in form.dataset)) return false;
-  const isSent = form.dataset["once"] === "sent";
-  form.dataset["once"] = "sent";
-  addEventListener("pageshow", () => allowSubmit(form), { once: true });
-  return isSent;
-}
-
-function allowSubmit(form: HTMLFormElement): void {
-  if ("once" in form.dataset) form.dataset["once"] = "";
-}
-
-/** Submit a form as a page, without another `submit` event. */
-function submitAsPage(form: HTMLFormElement): void {
-  deleteDraft(localStorage, form);
-  form.submit();
-}
-
-async function postFields(
-  url: string,
-  fields: Record<string, string | string[]>,
-): Promise<SubmitResult> {
-  const body = new URLSearchParams();
-  for (const [name, value] of Object.entries(fields)) {
-    for (const item of [value].flat()) body.append(name, item);
-  }
-  return await postBody(url, body, () => {});
 }
 
 function logLine(line: string): void {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fullJitter } from "../src/stream/backoff";
 
-test("backoff is full jitter below a cap", () => {
+test("backoff is full jitter up to a maximum", () => {
   assert.equal(fullJitter(0, 0), 0);
   assert.equal(fullJitter(0, 1), 500);
   assert.equal(fullJitter(3, 0.5), 2_000);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { BurstCounter } from "../src/model/burst_counter";
 import { GUILD } from "./sample_events";
 
-test("more than three in one burst become one", () => {
+test("more than three events of one burst become one", () => {
   const bursts = new BurstCounter();
   const kind = `ticket.message_sent ${GUILD}`;
 
@@ -18,7 +18,7 @@ test("more than three in one burst become one", () => {
   assert.equal(shown[4]?.count, 5);
 });
 
-test("what comes after a pause is a new burst, and kinds do not mix", () => {
+test("events after a pause are a new burst, and kinds are counted separately", () => {
   const bursts = new BurstCounter();
   [0, 1, 2, 3].forEach((at) => bursts.add("a", at));
 

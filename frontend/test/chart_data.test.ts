@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatDay, stackLayers } from "../src/model/chart_data";
 
-test("a chart lays one status upon the other", () => {
+test("a chart stacks the statuses", () => {
   const table = {
     statuses: ["new", "active"],
     days: [0, 1, 2],

@@ -12,11 +12,11 @@ test("cursors are compared within one epoch only", () => {
   assert.equal(isAtOrBefore("nonsense", "aaaaaaaa-10"), null);
 });
 
-test("a cursor that is not there is not sent", () => {
+test("a missing cursor is not sent", () => {
   assert.equal(streamUrl("/api/events", null), "/api/events");
   assert.equal(streamUrl("/api/events", ""), "/api/events");
 });
 
-test("the cursor joins a query that is there already", () => {
+test("the cursor is appended to an existing query", () => {
   assert.equal(streamUrl("/api/events?x=1", "aaaaaaaa-1"), "/api/events?x=1&after=aaaaaaaa-1");
 });

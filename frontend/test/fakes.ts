@@ -160,5 +160,5 @@ export class FakeListener implements StreamListener {
 
 /** Run the callbacks of promises that are already settled. */
 export async function flushPromises(): Promise<void> {
-  for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 }

@@ -12,7 +12,7 @@ test("patterns name a type, a family, or everything", () => {
   assert.equal(matchesPattern("*", "member.left"), true);
 });
 
-test("a part of the page is touched by its own workspace and its own ticket", () => {
+test("a fragment is made stale by events of its own workspace and ticket", () => {
   const spot: FragmentSpec = {
     id: "x",
     patterns: ["ticket.*"],
@@ -33,7 +33,7 @@ test("a part of the page is touched by its own workspace and its own ticket", ()
   assert.equal(isAffected(spot, { ...happening, type: "team.role_created" }), false);
 });
 
-test("a fragment is asked of the page's own address", () => {
+test("a fragment is requested from the page's own URL", () => {
   const url = fragmentUrl("http://x.test/tickets?status=new&page=2#top", ["tickets", "counts"]);
 
   assert.equal(url, "http://x.test/tickets?status=new&page=2&fragment=tickets%2Ccounts");

@@ -23,7 +23,7 @@ function page(lang: string, catalog: unknown): Document {
 
 afterEach(() => loadCatalog(page("en", null)));
 
-test("a page in english needs no catalog", () => {
+test("a page in English needs no catalog", () => {
   assert.equal(t("Left %(place)s", { place: "Quay" }), "Left Quay");
   assert.deepEqual(
     [1, 2].map((n) => tn("%(num)s file", "%(num)s files", n)),
@@ -31,7 +31,7 @@ test("a page in english needs no catalog", () => {
   );
 });
 
-test("a number takes the form of the language, however large", () => {
+test("plural forms follow the language, for large numbers too", () => {
   loadCatalog(page("pl", POLISH));
   const texts = [1, 3, 5, 112, 1002, 1001].map((n) => tn("%(num)s file", "%(num)s files", n));
 
@@ -45,7 +45,7 @@ test("a number takes the form of the language, however large", () => {
   ]);
 });
 
-test("a missing translation stays english, and a value is not interpolated again", () => {
+test("a missing translation stays English, and a value is not interpolated again", () => {
   loadCatalog(page("pl", POLISH));
 
   assert.equal(t("Copied"), "Copied");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freshnessOf, indicatorText } from "../src/ui/indicator";
 
-test("the indicator says how old the page is", () => {
+test("the indicator shows the state of the stream and the age of the page", () => {
   assert.equal(indicatorText("live", 1_000, 4_200), "Live · updated 3 s ago");
   assert.equal(indicatorText("reconnecting", 0, 125_000), "Reconnecting… data is 2 min old");
   assert.equal(freshnessOf("live", true), "stale");

@@ -10,7 +10,7 @@ beforeEach(() => {
   browser = new FakeBrowser();
 });
 
-test("ten tabs open one stream, and each hears every event once", () => {
+test("ten tabs open one stream, and each receives every event once", () => {
   const tabs = Array.from({ length: 10 }, (_, n) => browser.open(`t${n}`, cursorAt(10)));
   browser.connect(10, "resumed");
 
@@ -30,7 +30,7 @@ test("each tab says whether it leads or follows", () => {
   assert.deepEqual(second.lines, ["follows: another tab's stream serves this one"]);
 });
 
-test("a tab rendered before the newest events is handed them, once", () => {
+test("a tab rendered before the newest events receives them, once", () => {
   browser.open("a", cursorAt(10));
   browser.connect(10, "resumed");
   browser.emitEvents(11, 12, 13);
@@ -42,7 +42,7 @@ test("a tab rendered before the newest events is handed them, once", () => {
   assert.deepEqual(late.outcomes, ["resumed"]);
 });
 
-test("a tab rendered after what the leader has heard does not hear it again", () => {
+test("a tab rendered after the leader's newest event does not receive it again", () => {
   browser.open("a", cursorAt(10));
   browser.connect(10, "resumed");
   const ahead = browser.open("b", cursorAt(12));
@@ -53,7 +53,7 @@ test("a tab rendered after what the leader has heard does not hear it again", ()
   assert.deepEqual(ahead.outcomes, ["resumed"]);
 });
 
-test("a tab older than what the leader remembers reloads instead", () => {
+test("a tab older than the events kept by the leader reloads instead", () => {
   browser.open("a", cursorAt(100));
   browser.connect(100, "resumed");
 
@@ -64,7 +64,7 @@ test("a tab older than what the leader remembers reloads instead", () => {
   assert.deepEqual(old.eventIds, [cursorAt(101)]);
 });
 
-test("a leader remembers a bounded number of events", () => {
+test("a leader keeps a bounded number of events", () => {
   browser.open("a", cursorAt(10));
   browser.connect(10, "resumed");
   browser.emitEvents(...Array.from({ length: 301 }, (_, n) => 11 + n));
@@ -80,7 +80,7 @@ test("a tab of another epoch reloads instead", () => {
   assert.deepEqual(browser.open("b", "bbbbbbbb-100").outcomes, ["reset"]);
 });
 
-test("what was revoked is not handed to a tab opened later", () => {
+test("events of revoked channels are not sent to a tab opened later", () => {
   browser.open("a", cursorAt(10));
   browser.connect(10, "resumed", ["guild:1", "user:a"]);
   browser.emitEvents(11);
@@ -93,7 +93,7 @@ test("what was revoked is not handed to a tab opened later", () => {
   assert.deepEqual(first?.name === "connected" && first.told.channels, ["user:a"]);
 });
 
-test("what was granted makes an older tab reload, for no tab had its events", () => {
+test("a new grant makes an older tab reload, because no tab has its events", () => {
   browser.open("a", cursorAt(10));
   browser.connect(10, "resumed", ["user:a"]);
   browser.emitEvents(12);
@@ -127,7 +127,7 @@ test("a reconnect that lost nothing continues in every tab", () => {
   assert.deepEqual(second.eventIds, [cursorAt(11), cursorAt(12)]);
 });
 
-test("a follower that missed broadcasts notices with the next, and is handed them", () => {
+test("a follower that missed broadcasts notices with the next, and receives them", () => {
   const [, second] = browser.openTwo();
   browser.isDelivered = (to, post) => !(to === second && post.kind === "frame");
   browser.emitEvents(11, 12);
@@ -139,7 +139,7 @@ test("a follower that missed broadcasts notices with the next, and is handed the
   assert.ok(second.lines.includes("missed something: asks the tab that leads"));
 });
 
-test("a follower that missed the last broadcast notices without another", () => {
+test("a follower that missed the last broadcast notices without a further one", () => {
   const [, second] = browser.openTwo();
   browser.isDelivered = (to, post) => !(to === second && post.kind === "frame");
   browser.emitEvents(11);
@@ -150,7 +150,7 @@ test("a follower that missed the last broadcast notices without another", () => 
   assert.deepEqual(second.eventIds, [cursorAt(11)]);
 });
 
-test("a follower that missed what was revoked learns what is held now", () => {
+test("a follower that missed a revocation learns the current channels", () => {
   const [, second] = browser.openTwo();
   browser.isDelivered = (to, post) => !(to === second && post.kind === "frame");
   browser.emit("revoked", "", { channels: ["guild:1"] });
@@ -161,7 +161,7 @@ test("a follower that missed what was revoked learns what is held now", () => {
   assert.deepEqual(second.outcomes, ["resumed", "resumed"]);
 });
 
-test("what a follower is shown is what the leader sees of its stream", () => {
+test("a follower shows the stream state of the leader", () => {
   const [first, second] = browser.openTwo();
 
   browser.emit("goodbye", "", { reason: "restart", retry: 900 });
@@ -173,7 +173,7 @@ test("what a follower is shown is what the leader sees of its stream", () => {
   assert.deepEqual([first.stream.state, second.stream.state], ["live", "live"]);
 });
 
-test("a tab that was live does not go back to the words of the beginning", () => {
+test("a tab that was live never shows “Connecting…” again", () => {
   const [first, second] = browser.openTwo();
 
   first.stop();
@@ -181,7 +181,7 @@ test("a tab that was live does not go back to the words of the beginning", () =>
   assert.equal(second.listener.state, "reconnecting");
 });
 
-test("signing out reaches every tab, and none comes back", () => {
+test("signing out reaches every tab, and none reconnects", () => {
   const [first, second] = browser.openTwo();
 
   browser.emit("goodbye", "", { reason: "signed-out" });

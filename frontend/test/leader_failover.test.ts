@@ -11,7 +11,7 @@ beforeEach(() => {
   browser = new FakeBrowser();
 });
 
-test("when the leader closes, another continues from its cursor", () => {
+test("when the leader closes, another tab continues from its cursor", () => {
   const [first, second] = browser.openTwo();
   const third = browser.open("c", cursorAt(10));
   browser.emitEvents(11);
@@ -33,7 +33,7 @@ test("when the leader closes, another continues from its cursor", () => {
   assert.deepEqual(first.eventIds, [cursorAt(11)]);
 });
 
-test("a leader that crashes between two tabs leaves neither with a gap or a double", () => {
+test("a leader that crashes halfway through a broadcast leaves no gap and no duplicate", () => {
   const [first, second] = browser.openTwo();
   const third = browser.open("c", cursorAt(10));
   browser.isDelivered = (to, post) => !(to === second && post.kind === "frame");
@@ -49,7 +49,7 @@ test("a leader that crashes between two tabs leaves neither with a gap or a doub
   assert.deepEqual(third.eventIds, [cursorAt(11), cursorAt(12)]);
 });
 
-test("a tab opened after the leader changed still gets what came before", () => {
+test("a tab opened after the leader changed still receives earlier events", () => {
   const [first] = browser.openTwo();
   browser.emitEvents(11);
   first.stop();
@@ -78,7 +78,7 @@ test("a frozen leader is replaced within 20 s, and follows when it thaws", () =>
   assert.equal(first.stream.state, "live");
 });
 
-test("a look at a tab whose leader is frozen does not wait for silence to grow long", () => {
+test("focusing a tab whose leader is frozen does not wait for the silence timeout", () => {
   const [first, second] = browser.openTwo();
   first.isFrozen = true;
 
@@ -88,7 +88,7 @@ test("a look at a tab whose leader is frozen does not wait for silence to grow l
   assert.equal(second.stream.isLeader, true);
 });
 
-test("messages of a leader that was replaced are refused", () => {
+test("messages of a replaced leader are refused", () => {
   const [first, second] = browser.openTwo();
   const old = browser.environment.newest;
   first.isFrozen = true;
@@ -103,7 +103,7 @@ test("messages of a leader that was replaced are refused", () => {
   assert.deepEqual(second.eventIds, [cursorAt(11)]);
 });
 
-test("a leader that learns from a follower that it was replaced does not lead it back", () => {
+test("a leader that learns it was replaced steps down", () => {
   const [first, second] = browser.openTwo();
   const third = browser.open("c", cursorAt(10));
   first.isFrozen = true;
@@ -134,7 +134,7 @@ test("of several followers only one takes over", () => {
   assert.equal(browser.tabs.filter(({ stream: tabs }) => tabs.isLeader).length, 2);
 });
 
-test("a leader that answers is left alone, however quiet the server is", () => {
+test("a leader that answers is not replaced, however quiet the server is", () => {
   const [first] = browser.openTwo();
   for (let beat = 0; beat < 20; beat += 1) {
     browser.clock.advance(27_000);
@@ -145,7 +145,7 @@ test("a leader that answers is left alone, however quiet the server is", () => {
   assert.equal(browser.environment.sources.length, 1);
 });
 
-test("a follower that stood still itself asks before it judges", () => {
+test("a follower that was itself suspended sends hello before it takes over", () => {
   const [first, second] = browser.openTwo();
   second.isFrozen = true;
   browser.clock.advance(3_600_000 - 1_000);
@@ -158,7 +158,7 @@ test("a follower that stood still itself asks before it judges", () => {
   assert.equal(first.stream.isLeader, true);
 });
 
-test("visible followers keep the time for a leader whose timers are late", () => {
+test("visible followers wake a leader whose timers are throttled", () => {
   const [first] = browser.openTwo();
   const after = browser.clock.after.bind(browser.clock);
   browser.clock.after = (ms, act) => after(ms < 2_000 ? ms + 60_000 : ms, act); // the retry
@@ -170,7 +170,7 @@ test("visible followers keep the time for a leader whose timers are late", () =>
   assert.equal(browser.environment.sources.length, 2);
 });
 
-test("a look at any tab wakes the stream", () => {
+test("focusing any tab wakes the stream", () => {
   const [, second] = browser.openTwo();
   browser.emit("goodbye", "", { reason: "too-many-streams" });
   assert.equal(second.stream.state, "parked");
@@ -180,7 +180,7 @@ test("a look at any tab wakes the stream", () => {
   assert.equal(browser.environment.sources.length, 2);
 });
 
-test("a tab that comes back from being frozen properly catches up", () => {
+test("a tab frozen by the browser catches up when it thaws", () => {
   const [, second] = browser.openTwo();
   second.stop();
   browser.emitEvents(11);
@@ -203,7 +203,7 @@ test("a leader that leaves and comes back follows", () => {
   assert.deepEqual([first.eventIds, second.eventIds], [[cursorAt(11)], [cursorAt(11)]]);
 });
 
-test("a leader whose clock was set back is heard all the same", () => {
+test("a leader whose clock was set back is still accepted", () => {
   const [first, second] = browser.openTwo();
   browser.clock.time -= 3_600_000;
 
@@ -215,7 +215,7 @@ test("a leader whose clock was set back is heard all the same", () => {
   assert.deepEqual([second.eventIds, third.eventIds], [[cursorAt(11)], [cursorAt(11)]]);
 });
 
-test("a leader that never heard of an earlier one is heard once it has", () => {
+test("a leader unaware of an earlier term is accepted once it has learned of it", () => {
   const [first, second] = browser.openTwo();
   browser.clock.time -= 3_600_000;
   browser.isDelivered = () => false;
@@ -232,7 +232,7 @@ test("a leader that never heard of an earlier one is heard once it has", () => {
   assert.deepEqual(second.eventIds, [cursorAt(11)]);
 });
 
-test("where the browser refuses its locks each tab has a stream", () => {
+test("if the browser refuses locks, each tab opens a stream", () => {
   browser.locks.isRefused = true;
 
   const first = browser.open("a", cursorAt(10));

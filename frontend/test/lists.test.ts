@@ -20,7 +20,7 @@ test("a row is changed by a higher revision only", () => {
   assert.equal(decideListAction(EVERYTHING, ticketRow({ revision: 5 }), 6), "keep");
 });
 
-test("a list takes only its own workspace", () => {
+test("a list accepts tickets of its own workspace only", () => {
   assert.equal(decideListAction({ ...EVERYTHING, workspace: GUILD }, ticketRow(), null), "insert");
   assert.equal(
     decideListAction({ ...EVERYTHING, workspace: "guild:2" }, ticketRow(), null),
@@ -28,7 +28,7 @@ test("a list takes only its own workspace", () => {
   );
 });
 
-test("a row that no longer fits the filter leaves, one that fits comes in", () => {
+test("a row that no longer matches the filter is removed, one that matches is inserted", () => {
   const active: ListRules = { ...EVERYTHING, statuses: ["active", "review"] };
 
   assert.equal(decideListAction(active, ticketRow({ status: "active" }), null), "insert");
@@ -36,7 +36,7 @@ test("a row that no longer fits the filter leaves, one that fits comes in", () =
   assert.equal(decideListAction(active, ticketRow({ status: "done" }), 0), "remove");
 });
 
-test("a searched list changes what it shows and asks the server for the rest", () => {
+test("a searched list updates its rows and asks the server about others", () => {
   const searched: ListRules = { ...EVERYTHING, statuses: ["active"], isExact: false };
 
   assert.equal(decideListAction(searched, ticketRow({ status: "active" }), null), "stale");
@@ -45,7 +45,7 @@ test("a searched list changes what it shows and asks the server for the rest", (
   assert.equal(decideListAction(searched, ticketRow({ status: "done" }), null), "keep");
 });
 
-test("a timeline is ordered by time, then id, whatever comes when", () => {
+test("a timeline is ordered by time, then id, in any order of arrival", () => {
   const positions = [
     { at: 1, id: "a" },
     { at: 2, id: "b" },

@@ -9,7 +9,7 @@ import { FakeClock } from "./fakes";
 const readerDay = (at: number): string => localDay(new Date(at));
 const timestampOf = (text: string): number => new Date(text).getTime();
 
-test("the reader's day ends at their midnight, also where a clock is changed that night", () => {
+test("the reader's day ends at their midnight, also when the clocks change that night", () => {
   setTimeZone("Europe/Oslo");
   assert.equal(
     nextMidnight(timestampOf("2026-11-27T12:00:00Z"), readerDay),
@@ -31,7 +31,7 @@ test("the reader's day ends at their midnight, also where a clock is changed tha
   setTimeZone(null);
 });
 
-test("the callback runs every midnight, and once for a night that was slept through", () => {
+test("the callback runs every midnight, and once for a night slept through", () => {
   setTimeZone("Asia/Kathmandu"); // 5:45 ahead
   const clock = new FakeClock();
   clock.time = timestampOf("2026-11-27T18:14:30Z");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RecentEvents } from "../src/model/recent_events";
 
-test("a response is updated with the events since its request", () => {
+test("a response is updated with events received since its request", () => {
   const recent = new RecentEvents<string>();
   recent.add("before", 10);
   recent.add("during", 20);

@@ -42,7 +42,7 @@ test("a deleted ticket leaves rows and page", () => {
   ]);
 });
 
-test("a deleted organization leaves nothing that is its own", () => {
+test("a deleted organization removes everything that belongs to it", () => {
   const data = {
     ...ticketCreated(),
     workspace: "org:1",

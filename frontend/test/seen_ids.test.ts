@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeenIds } from "../src/model/seen_ids";
 
-test("an event is new once, however often it comes", () => {
+test("an event is new once, however often it arrives", () => {
   const seen = new SeenIds(2);
 
   assert.deepEqual(
@@ -17,7 +17,7 @@ test("an event is new once, however often it comes", () => {
   );
 });
 
-test("what was seen is forgotten in time", () => {
+test("seen ids are eventually forgotten", () => {
   const seen = new SeenIds(2);
   ["e-1", "e-2", "e-3"].forEach((id) => seen.addIfNew(id));
 

@@ -13,7 +13,7 @@ import {
 } from "../src/ui/slots";
 import { LINE, ticketNow } from "./sample_events";
 
-test("paths reach into the state and no further", () => {
+test("paths reach only fields of the state", () => {
   const state = ticketNow({ assignee: { id: "p", name: "Ada" } });
 
   assert.equal(valueAt(state, "assignee.name"), "Ada");
@@ -22,29 +22,29 @@ test("paths reach into the state and no further", () => {
   assert.equal(valueAt("vip", "."), "vip");
 });
 
-test("values become text", () => {
+test("values are converted to text", () => {
   assert.equal(toText(0), "0");
   assert.equal(toText(undefined), "");
   assert.equal(toText(["a", "b"]), "a, b");
 });
 
-test("missing is nothing, no, zero and an empty list", () => {
+test("undefined, empty, false, zero and an empty list count as missing", () => {
   assert.deepEqual([undefined, "", 0, false, []].map(isMissing), [true, true, true, true, true]);
   assert.deepEqual(["a", 1, true, ["a"], {}].map(isMissing), [false, false, false, false, false]);
 });
 
-test("initials are those the server writes", () => {
+test("initials equal those the server writes", () => {
   for (const [name, letters] of Object.entries(INITIALS)) assert.equal(initials(name), letters);
 });
 
-test("links lead within this site", () => {
+test("links stay within this site", () => {
   assert.equal(localPath("/guilds/1"), "/guilds/1");
   for (const away of ["//evil.test", "/\\evil.test", "javascript:alert(1)", "https://e.test", 5]) {
     assert.equal(localPath(away), null);
   }
 });
 
-test("attributes take words of their closed list only", () => {
+test("attributes accept values of their closed list only", () => {
   const state = { ...ticketNow({ status: "active", priority: "gold" }), line: LINE };
 
   assert.deepEqual(resolveAttributes("status priority kind=line.kind onclick=subject", state), [

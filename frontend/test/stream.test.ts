@@ -19,17 +19,17 @@ beforeEach(() => {
   stream.start();
 });
 
-test("it starts at the page's cursor", () => {
+test("the stream starts at the cursor of the page", () => {
   assert.equal(environment.newest.url, "/api/events?after=aaaaaaaa-10");
 });
 
-test("without a cursor it starts now", () => {
+test("without a cursor the stream starts at the newest event", () => {
   new Stream("/api/events", null, clock, environment, listener).start();
 
   assert.equal(environment.newest.url, "/api/events");
 });
 
-test("it is live only once the server has said so", () => {
+test("the stream is live only once the server has said so", () => {
   assert.equal(stream.state, "connecting");
 
   environment.newest.connect("aaaaaaaa-10");
@@ -38,7 +38,7 @@ test("it is live only once the server has said so", () => {
   assert.deepEqual(listener.names, ["connected"]);
 });
 
-test("after an error it closes, waits, and comes back where it was", () => {
+test("after an error the stream closes, waits, and resumes at its cursor", () => {
   environment.newest.connect("aaaaaaaa-10");
   environment.newest.emit("message", "aaaaaaaa-12", ticketCreatedEvent());
   const broken = environment.newest;
@@ -60,7 +60,7 @@ test("a tick moves the cursor, so that a quiet viewer does not age into a reset"
   assert.equal(stream.cursor, "aaaaaaaa-900");
 });
 
-test("frames of a closed source are not heard", () => {
+test("frames of a closed source are ignored", () => {
   const old = environment.newest;
   old.connect("aaaaaaaa-10");
   old.fail();
@@ -71,7 +71,7 @@ test("frames of a closed source are not heard", () => {
   assert.deepEqual(listener.names, ["connected"]);
 });
 
-test("errors without end never end it, and never hurry it past half a minute", async () => {
+test("endless errors never stop the stream, and its delay stays below 30 s", async () => {
   clock.randomValue = 0.999;
   for (let failure = 0; failure < 200; failure += 1) {
     const count = environment.sources.length;
@@ -86,7 +86,7 @@ test("errors without end never end it, and never hurry it past half a minute", a
   assert.equal(listener.state, "live");
 });
 
-test("waits grow while it fails, and start over once a stream was stable", () => {
+test("delays grow while connecting fails, and start over after a stable stream", () => {
   clock.randomValue = 0.999;
   for (let failure = 0; failure < 6; failure += 1) {
     environment.newest.fail();
@@ -101,7 +101,7 @@ test("waits grow while it fails, and start over once a stream was stable", () =>
   assert.equal(environment.newest.isClosed, false);
 });
 
-test("a platform that cuts every ten seconds costs a blip each time, and never more", () => {
+test("a proxy that cuts every ten seconds causes one short reconnect each time", () => {
   clock.randomValue = 0.999;
   for (let round = 1; round <= 8; round += 1) {
     environment.newest.connect(`aaaaaaaa-${round}`);
@@ -112,7 +112,7 @@ test("a platform that cuts every ten seconds costs a blip each time, and never m
   }
 });
 
-test("a server that accepts and drops at once is not hammered", () => {
+test("a server that accepts and drops at once is not flooded with requests", () => {
   clock.randomValue = 0.999;
   for (let round = 0; round < 8; round += 1) {
     environment.newest.connect("aaaaaaaa-10");
@@ -128,7 +128,7 @@ test("a server that accepts and drops at once is not hammered", () => {
   assert.equal(environment.sources.length, count);
 });
 
-test("every third failure asks why, and 401 ends it", async () => {
+test("every third failure probes the status, and 401 ends the stream", async () => {
   environment.status = 401;
   for (let failure = 0; failure < 3; failure += 1) {
     assert.equal(environment.probes, 0);
@@ -143,7 +143,7 @@ test("every third failure asks why, and 401 ends it", async () => {
   assert.deepEqual(environment.openSources, []);
 });
 
-test("a 503 is asked about and then tried again", async () => {
+test("a probe that answers 503 leads to a retry", async () => {
   environment.status = 503;
   for (let failure = 0; failure < 3; failure += 1) {
     environment.newest.fail();
@@ -166,7 +166,7 @@ test("a probe that cannot reach the server changes nothing", async () => {
   assert.equal(listener.state, "reconnecting");
 });
 
-test("a stream that ticks is left alone, however long nothing happens", () => {
+test("a stream that ticks is kept, however long no event arrives", () => {
   environment.newest.connect("aaaaaaaa-10");
   for (let beat = 0; beat < 50; beat += 1) {
     clock.advance(27_000);
@@ -187,13 +187,13 @@ test("a half-open connection is noticed within 50 s", () => {
   assert.equal(environment.openSources.length, 1);
 });
 
-test("a connection that never answers is given up too", () => {
+test("a connection that is never answered is abandoned", () => {
   clock.advance(51_000);
 
   assert.equal(environment.sources.length, 2);
 });
 
-test("goodbye restart waits for its own slot", () => {
+test("goodbye “restart” waits for its own reconnect delay", () => {
   environment.newest.connect("aaaaaaaa-10");
 
   environment.newest.emit("goodbye", "aaaaaaaa-10", { reason: "restart", retry: 7_300 });
@@ -217,7 +217,7 @@ test("too many streams: this one waits until its tab is focused", () => {
   assert.equal(environment.sources.length, 2);
 });
 
-test("too many streams: the end of sleep does not count as focus", () => {
+test("too many streams: waking from sleep does not count as focus", () => {
   environment.newest.connect("aaaaaaaa-10");
   environment.newest.emit("goodbye", "aaaaaaaa-10", { reason: "too-many-streams" });
 
@@ -226,7 +226,7 @@ test("too many streams: the end of sleep does not count as focus", () => {
   assert.equal(environment.sources.length, 1);
 });
 
-test("goodbye signed-out ends it for good", () => {
+test("goodbye “signed-out” ends the stream for good", () => {
   environment.newest.connect("aaaaaaaa-10");
 
   environment.newest.emit("goodbye", "aaaaaaaa-10", { reason: "signed-out" });
@@ -238,7 +238,7 @@ test("goodbye signed-out ends it for good", () => {
   assert.equal(environment.sources.length, 1);
 });
 
-test("a reason not known yet is an ordinary end", () => {
+test("an unknown goodbye reason is an ordinary end", () => {
   environment.newest.connect("aaaaaaaa-10");
 
   environment.newest.emit("goodbye", "aaaaaaaa-10", { reason: "moved-to-another-cell" });
@@ -247,7 +247,7 @@ test("a reason not known yet is an ordinary end", () => {
   assert.equal(environment.sources.length, 2);
 });
 
-test("a focused tab trusts a frame of the last 40 s", () => {
+test("a focused tab relies on a frame of the last 40 s", () => {
   environment.newest.connect("aaaaaaaa-10");
   clock.advance(39_000);
 
@@ -288,7 +288,7 @@ test("a machine that slept reconnects at once", () => {
   assert.equal(environment.sources.length, 2);
 });
 
-test("a clock set back does no harm", () => {
+test("a clock that was set back does no harm", () => {
   environment.newest.connect("aaaaaaaa-10");
   clock.time -= 3_600_000;
 
@@ -297,7 +297,7 @@ test("a clock set back does no harm", () => {
   assert.equal(environment.sources.length, 1);
 });
 
-test("without a network it says so, and keeps trying", () => {
+test("without a network the stream is offline and keeps trying", () => {
   environment.newest.connect("aaaaaaaa-10");
   environment.online = false;
 
@@ -342,7 +342,7 @@ test("a stopped stream opens nothing more, and can be started again", () => {
   assert.equal(environment.newest.url, "/api/events?after=aaaaaaaa-20");
 });
 
-test("a nudge does what a late timer should have done, and nothing before", () => {
+test("runOverdueTimers runs what a late timer should have run, and nothing earlier", () => {
   environment.newest.connect("aaaaaaaa-10");
   environment.newest.fail();
   clock.time += 249; // no timer runs: the tab is hidden
@@ -368,7 +368,7 @@ test("a stream of another person who signed in meanwhile is refused", () => {
   assert.deepEqual(environment.openSources, []);
 });
 
-test("started twice it has one source and one watch", () => {
+test("a stream that is started twice has one source and one watchdog", () => {
   stream.start();
 
   assert.equal(environment.sources.length, 1);

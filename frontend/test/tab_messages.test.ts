@@ -22,27 +22,27 @@ function leaderHealth(changed: Partial<LeaderHealth>): LeaderHealth {
   return { ...defaults, ...changed };
 }
 
-test("a leader that was heard lately is relied on", () => {
+test("a leader heard from recently is trusted", () => {
   assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 50_001 })), "wait");
 });
 
-test("a leader that was not heard for 10 s is asked", () => {
+test("a leader not heard from for 10 s is pinged", () => {
   assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 50_000 })), "ping");
 });
 
-test("a leader that was asked has its time to answer, and no more", () => {
+test("a pinged leader has a limited time to answer", () => {
   assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 0, helloSentAt: 56_001 })), "wait");
   assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 0, helloSentAt: 56_000 })), "take-over");
 });
 
-test("a tab that stood still itself asks, whatever it has asked before", () => {
+test("a tab that was itself suspended pings again, whatever it sent before", () => {
   assert.equal(
     checkLeader(leaderHealth({ leaderHeardAt: 0, helloSentAt: 1, checkedAt: 54_000 })),
     "ping",
   );
 });
 
-test("the later term is the newer one, and two of one moment are distinguished", () => {
+test("the later term is newer, and simultaneous terms are distinguished", () => {
   const term = { term: 5, leader: "b" };
 
   assert.ok(compareLeaderTerms({ term: 6, leader: "a" }, term) > 0);
@@ -64,13 +64,13 @@ test("the active tab is the visible one that was focused last", () => {
   assert.equal(findActiveTab(new Map([["c", { isVisible: false, focusedAt: 9 }]])), null);
 });
 
-test("of two sessions the newer one is the browser's", () => {
+test("of two sessions the newer one is that of the browser", () => {
   assert.equal(compareSessions("2", "2"), "stay");
   assert.equal(compareSessions("2", "3"), "leave");
   assert.equal(compareSessions("2", "1"), "announce");
 });
 
-test("a signed-out page may only be old: the server is asked", () => {
+test("a signed-out page may merely be old, so the server is probed", () => {
   assert.equal(compareSessions("2", null), "probe");
 });
 

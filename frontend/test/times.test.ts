@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatAgo, formatDuration, localDay, setTimeZone } from "../src/ui/times";
 
-test("times are written as a person would", () => {
+test("times are written relative to now", () => {
   const at = new Date(2026, 10, 22, 10, 0);
   const after = (ms: number): string => formatAgo(at, at.getTime() + ms);
 
@@ -22,7 +22,7 @@ test("times are written as a person would", () => {
   ]);
 });
 
-test("a day is the one of the zone the reader has chosen", () => {
+test("days follow the time zone chosen by the reader", () => {
   const late = new Date("2026-11-22T22:30:00Z");
 
   setTimeZone("Asia/Tokyo");

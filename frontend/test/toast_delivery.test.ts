@@ -24,7 +24,7 @@ test("a toast is shown once, in the tab focused last", () => {
   );
 });
 
-test("a toast goes to a tab that is seen before one that is not", () => {
+test("a toast goes to a visible tab before a hidden one", () => {
   const [first, second] = browser.openTwo();
   second.hide();
 
@@ -33,7 +33,7 @@ test("a toast goes to a tab that is seen before one that is not", () => {
   assert.deepEqual([first.listener.shownToasts, second.listener.shownToasts], [[cursorAt(11)], []]);
 });
 
-test("a toast no tab could show waits for the tab focused next", () => {
+test("a toast that no tab could show waits for the tab focused next", () => {
   const [first, second] = browser.openTwo();
   for (const tab of [first, second]) {
     tab.hide();
@@ -46,7 +46,7 @@ test("a toast no tab could show waits for the tab focused next", () => {
   assert.deepEqual([first.listener.shownToasts, second.listener.shownToasts], [[], [cursorAt(11)]]);
 });
 
-test("a toast that waited too long is not shown any more", () => {
+test("a toast that waited too long is dropped", () => {
   const [first, second] = browser.openTwo();
   for (const tab of [first, second]) {
     tab.hide();
@@ -63,7 +63,7 @@ test("a toast that waited too long is not shown any more", () => {
   assert.deepEqual([first.listener.shownToasts, second.listener.shownToasts], [[], []]);
 });
 
-test("a toast that waits outlives the leader", () => {
+test("a pending toast outlives the leader", () => {
   const [first, second] = browser.openTwo();
   for (const tab of [first, second]) {
     tab.hide();
@@ -76,7 +76,7 @@ test("a toast that waits outlives the leader", () => {
   assert.deepEqual(second.listener.shownToasts, [cursorAt(11)]);
 });
 
-test("a toast that waits is forgotten when its event becomes invisible", () => {
+test("a pending toast is dropped when its event becomes invisible", () => {
   const [first, second] = browser.openTwo();
   for (const tab of [first, second]) {
     tab.hide();
@@ -90,7 +90,7 @@ test("a toast that waits is forgotten when its event becomes invisible", () => {
   assert.deepEqual(second.listener.shownToasts, []);
 });
 
-test("a toast that waits is forgotten with the organization of its request", () => {
+test("a pending toast is dropped with the organization of its request", () => {
   const [first, second] = browser.openTwo();
   for (const tab of [first, second]) tab.hide();
   const of = (workspace: string) => ({
@@ -134,7 +134,7 @@ test("a toast that was shown is not shown again by the next leader", () => {
   assert.deepEqual([second.listener.shownToasts, third.listener.shownToasts], [[cursorAt(11)], []]);
 });
 
-test("a late tab does not show toasts from before it opened", () => {
+test("a tab does not show toasts from before it opened", () => {
   browser.open("a", cursorAt(10), { isVisible: true, focusedAt: 1 });
   browser.connect(10, "resumed");
   browser.emitEvents(11);

@@ -25,9 +25,9 @@ test("a new ticket names its number and subject", () => {
   assert.equal(toast?.href, "/guilds/1/tickets/7");
 });
 
-test("a toast names the organization it is of, unless the reader is in it", () => {
-  const place = { id: "1", name: "Harbor" };
-  const data = ticketCreated({ workspace: "org:1", now: { ...ticketNow(), place } });
+test("a toast names its organization, unless the page is of that organization", () => {
+  const organization = { id: "1", name: "Harbor" };
+  const data = ticketCreated({ workspace: "org:1", now: { ...ticketNow(), place: organization } });
   const toast = createToast("ticket.created", data, NO_READER);
 
   assert.ok(toast);
@@ -49,7 +49,7 @@ test("an organization's ticket is called a request", () => {
   assert.equal(toast?.groupTitle(5), "5 new requests");
 });
 
-test("a message says from which side it came, and its author", () => {
+test("a message toast names the side and the author", () => {
   const toast = createToast("ticket.message_sent", ticketMessageSent(), NO_READER);
 
   assert.equal(toast?.title, "New message in ticket #7");
@@ -87,7 +87,7 @@ test("a status is named by its label", () => {
   assert.equal(toast?.text, "The printer is on fire");
 });
 
-test("claimed, closed, updated and deleted", () => {
+test("claimed, closed, updated and deleted tickets have toasts", () => {
   const now = ticketNow({ assignee: { id: "p", name: "Ada" } });
   const claimed = createToast("ticket.claimed", { ...MOVED, now }, NO_READER);
   const closed = createToast("ticket.closed", { ...MOVED, reason: "Solved" }, NO_READER);
@@ -112,7 +112,7 @@ test("claimed, closed, updated and deleted", () => {
   assert.deepEqual([deleted?.title, deleted?.href], ["Ticket #7 deleted", undefined]);
 });
 
-test("guilds, roles and members", () => {
+test("events of guilds, roles and members have toasts", () => {
   const member = { ...TEAM, userId: "8", username: "bo" };
   const left = { userId: "8", username: "bo", hadOpenTickets: false, wasTeamMember: true };
 
@@ -142,7 +142,7 @@ test("my own actions make no toast", () => {
   assert.notEqual(createToast("ticket.created", data, new Set(["p2", "discord:2"])), null);
 });
 
-test("the owner sees that the bot was added, also by another member", () => {
+test("the owner sees a toast when another member adds the bot", () => {
   const toast = createToast(
     "guild.joined",
     { ...JOINED, actor: "discord:1" },

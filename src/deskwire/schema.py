@@ -19,8 +19,9 @@ from deskwire.accounts import identities, links, passwords, people, rate_limit, 
 from deskwire.direct_edits import change_log, triggers
 from deskwire.events import log
 from deskwire.kit import mail
-from deskwire.kit.db import Database, acquire_advisory_lock, is_postgresql, metadata
+from deskwire.kit.db import Database, acquire_advisory_lock, allow_long_statements, metadata
 from deskwire.kit.errors import Conflict, Invalid
+from deskwire.kit.private_files import create_private_folder, new_private_file
 from deskwire.kit.sqlite import SQLite
 from deskwire.tickets import messages, search_index, tables
 from deskwire.tickets.files import attachments
@@ -93,7 +94,7 @@ def migrate(db: Database) -> tuple[str | None, str]:
     Deskwire or to another program. If two processes migrate at once, one waits for the other.
     """
     if isinstance(db, SQLite):
-        db.path.parent.mkdir(parents=True, exist_ok=True)
+        create_private_folder(db.path.parent)
         before, after = db.write_sync(read_revisions)
         if before not in (None, after) and not is_newer_revision(before):
             stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -128,21 +129,20 @@ def copy_database(db: SQLite, target: Path) -> None:
     """Copy the database to `target`, even while a server is using it.
 
     The copy gets a new epoch, so that after a restore browsers reload instead of skipping what
-    happens from then on. If copying fails, `target` is deleted. Raises Invalid if it exists or
-    cannot be created.
+    happens from then on. `target` appears when it is complete: half a copy is worse than none.
+    Raises Invalid if it exists or cannot be created.
     """
     try:
-        target.touch(mode=0o600, exist_ok=False)
+        with new_private_file(target) as copy:
+            try:
+                db.backup_to(copy)
+                _begin_new_epoch(copy)
+            finally:
+                _delete_files(*(copy.with_name(copy.name + suffix) for suffix in ("-wal", "-shm")))
+    except FileExistsError:
+        raise Invalid(f"{target} exists already; choose another name.") from None
     except OSError as error:
         raise Invalid(f"{target} cannot be created: {error.strerror}.") from None
-    try:
-        db.backup_to(target)
-        _begin_new_epoch(target)
-    except BaseException:
-        _delete_files(target)  # half a copy is worse than none
-        raise
-    finally:
-        _delete_files(*(target.with_name(target.name + suffix) for suffix in ("-wal", "-shm")))
 
 
 def _begin_new_epoch(path: Path) -> None:
@@ -159,11 +159,7 @@ def _delete_files(*paths: Path) -> None:
 
 
 def _migrate_locked(tx: Connection, name: str) -> tuple[str | None, str]:
-    if is_postgresql(tx):  # a migration may take longer than an action
-        tx.exec_driver_sql(
-            "SELECT set_config('lock_timeout', '0', true), "
-            "set_config('statement_timeout', '0', true)"
-        )
+    allow_long_statements(tx)
     acquire_advisory_lock(tx, "schema")
     before, after = read_revisions(tx)  # after the lock: another process may have migrated
     _check_not_foreign(tx, before, name)
@@ -174,7 +170,7 @@ def _migrate_locked(tx: Connection, name: str) -> tuple[str | None, str]:
 
 def _check_not_foreign(tx: Connection, before: str | None, name: str) -> None:
     if before is None and _has_tables(tx):
-        raise Conflict(f"{name} belongs to another program; set DATABASE_URL to an empty database.")
+        raise Conflict(f"{name} belongs to another program; set DATABASE_URL to another database.")
     if is_newer_revision(before):
         raise Conflict(
             f"The database was written by a newer Deskwire (revision {before}); "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import list_languages
 from deskwire.kit.smtp_url import SmtpServer, parse_from_address, parse_smtp_url
 
+ENV_FILES = (".env", ".env.local")  # in the working directory; the later one wins
 MIN_SECRET_LENGTH = 32  # characters; `openssl rand -hex 32` prints 64
 POSTGRES_URL_PREFIXES = ("postgresql://", "postgres://")
 GENERATE_HINT = "generate one with: openssl rand -hex 32"
@@ -39,7 +41,7 @@ class Settings(BaseSettings):
     """The settings: one field per environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_file=(".env", ".env.local"), env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=ENV_FILES, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     environment: Literal["development", "production"] = Field(
@@ -70,8 +72,8 @@ class Settings(BaseSettings):
     )
     bot_webhook_secret: SecretStr = Field(
         SecretStr(""),
-        description="The secret the bot signs with. The whole text is valid, and if it contains "
-        "commas, each part of 32 characters or more.",
+        description="The secret the bot signs with. Several may be separated by commas while one "
+        "is replaced; each needs at least 32 characters.",
     )
     metrics_token: SecretStr = Field(
         SecretStr(""),
@@ -83,12 +85,17 @@ class Settings(BaseSettings):
     )
     desk_language: str = Field(  # not LANGUAGE, which desktops set for their programs
         "en",
-        description="The language of all pages, mail and toasts: en, or one with a catalogue.",
+        description="The language of all pages, mail and toasts: en, or one with a catalog.",
     )
     smtp_url: SecretStr = Field(
         SecretStr(""),
         description="The mail server: smtp://user:password@host:587, or smtps://… for implicit "
         "TLS. Empty: no mail is sent.",
+    )
+    smtp_tls: Literal["auto", "required", "offered"] = Field(
+        "auto",
+        description="Whether mail needs TLS: required, offered (only if the server offers it), or "
+        "auto: required in production, except on this machine itself.",
     )
     mail_from: str = Field(
         "",
@@ -153,7 +160,7 @@ class Settings(BaseSettings):
     @classmethod
     def _validate_language(cls, value: str) -> str:
         if value not in list_languages():
-            raise ValueError(f"has no catalogue; choose one of: {', '.join(list_languages())}")
+            raise ValueError(f"has no catalog; choose one of: {', '.join(list_languages())}")
         return value
 
     @field_validator("smtp_url")
@@ -228,8 +235,12 @@ class Settings(BaseSettings):
     @property
     def smtp_server(self) -> SmtpServer | None:
         """The mail server; None if no mail is sent."""
-        url = self.smtp_url.get_secret_value()
-        return parse_smtp_url(url, self.mail_from) if url else None
+        if not self.smtp_url.get_secret_value():
+            return None
+        server = parse_smtp_url(self.smtp_url.get_secret_value(), self.mail_from)
+        is_strict = self.environment == "production" and not server.is_local
+        requires_tls = self.smtp_tls == "required" or (self.smtp_tls == "auto" and is_strict)
+        return replace(server, requires_tls=requires_tls)
 
     @property
     def proxy_addresses(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import pytest
@@ -40,15 +41,22 @@ def find_chromium() -> str:
     return path
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run a browser per module, not per session: Playwright's event loop allows no other to run."""
+@contextmanager
+def run_browser(*more_flags: str) -> Iterator[Browser]:
+    """Run a Chromium with our flags and these."""
     root_flags = ["--no-sandbox"] if os.geteuid() == 0 else []  # no sandbox for root
-    flags = [*CHROMIUM_FLAGS, *root_flags]
+    flags = [*CHROMIUM_FLAGS, *root_flags, *more_flags]
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run a browser per module, not per session: Playwright's event loop allows no other to run."""
+    with run_browser() as started:
+        yield started
 
 
 @pytest.fixture

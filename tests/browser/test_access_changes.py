@@ -32,7 +32,7 @@ def open_page(guild: GuildFixture, dee: Visitor, page: str) -> None:
 
 
 def expect_nothing_of(guild: GuildFixture, dee: Visitor) -> None:
-    """The page shows a stand-in; neither the server's name nor its ticket is anywhere in it."""
+    """Assert that the page shows its placeholder, and neither the server's name nor its ticket."""
     expect(dee.find("main")).to_contain_text("no longer have access")
     for text in (SUBJECT, guild.name):
         assert text not in dee.page.content()
@@ -40,7 +40,7 @@ def expect_nothing_of(guild: GuildFixture, dee: Visitor) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_that_went_comes_back_by_itself(
+def test_an_emptied_page_fills_again_by_itself(
     guild: GuildFixture, dee_visitor: Visitor, page: str
 ) -> None:
     open_page(guild, dee_visitor, page)
@@ -58,7 +58,7 @@ def test_a_page_that_went_comes_back_by_itself(
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_that_came_back_is_live_and_can_go_again(
+def test_a_refilled_page_is_live_and_can_be_emptied_again(
     guild: GuildFixture, dee_visitor: Visitor, page: str
 ) -> None:
     open_page(guild, dee_visitor, page)
@@ -70,12 +70,13 @@ def test_a_page_that_came_back_is_live_and_can_go_again(
 
     guild.update_ticket(1, guild.mo, subject={"old": SUBJECT, "new": f"{SUBJECT} again"})
     expect(dee_visitor.find("main")).to_contain_text(f"{SUBJECT} again")
+    dee_visitor.expect_status(404)  # of a part that is just being reloaded
     guild.unassign_role(guild.dee, ROLE)
 
     expect_nothing_of(guild, dee_visitor)
 
 
-def test_what_is_given_elsewhere_leaves_a_page_gone_and_is_no_fault(
+def test_access_given_elsewhere_leaves_the_page_empty_without_errors(
     guild: GuildFixture, dee_visitor: Visitor
 ) -> None:
     open_page(guild, dee_visitor, "")
@@ -100,7 +101,7 @@ def test_what_is_given_elsewhere_leaves_a_page_gone_and_is_no_fault(
     assert len(dee_visitor.fragment_requests) == 1
 
 
-def test_a_person_who_loses_a_role_sees_why_the_page_went(
+def test_a_person_who_loses_a_role_sees_why_the_page_was_emptied(
     guild: GuildFixture, dee_visitor: Visitor
 ) -> None:
     open_page(guild, dee_visitor, "")
@@ -111,7 +112,7 @@ def test_a_person_who_loses_a_role_sees_why_the_page_went(
     expect(dee_visitor.find_toast(f"{guild.dee.name} removed from {ROLE}")).to_be_visible()
 
 
-def test_a_person_who_leaves_or_is_removed_sees_why_the_page_went(
+def test_a_person_who_leaves_or_is_removed_sees_why_the_page_was_emptied(
     guild: GuildFixture, dee_visitor: Visitor
 ) -> None:
     open_page(guild, dee_visitor, "/tickets")
@@ -123,7 +124,7 @@ def test_a_person_who_leaves_or_is_removed_sees_why_the_page_went(
     expect(dee_visitor.find_toast(f"{guild.dee.name} left the server")).to_be_visible()
 
 
-def test_announcements_of_others_go_with_the_page(
+def test_toasts_of_others_are_removed_with_the_page(
     guild: GuildFixture, dee_visitor: Visitor
 ) -> None:
     open_page(guild, dee_visitor, "/tickets")

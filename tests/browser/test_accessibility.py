@@ -129,7 +129,7 @@ def full_server(server: Server, browser: Browser) -> Iterator[FullServerFixture]
         visitor.context.close()
 
 
-def test_every_page_of_the_table_is_looked_at() -> None:
+def test_every_documented_page_is_checked() -> None:
     rows = re.findall(
         r"^\| `(/[^`]*)` \| ([A-Z, ]+) \|", (REPOSITORY_ROOT / "docs/urls.md").read_text(), re.M
     )
@@ -139,7 +139,7 @@ def test_every_page_of_the_table_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(("who", "path"), EVERY_PAGE)
-def test_a_page_can_be_read_by_everyone(
+def test_a_page_has_no_accessibility_violations(
     full_server: FullServerFixture, who: str, path: str
 ) -> None:
     visitor = full_server.visitors[who]
@@ -156,7 +156,7 @@ def test_a_page_can_be_read_by_everyone(
     assert visitor.console_problems == []
 
 
-def test_on_a_telephone_a_row_says_how_urgent_it_is(full_server: FullServerFixture) -> None:
+def test_on_a_phone_a_row_shows_its_priority(full_server: FullServerFixture) -> None:
     clara = full_server.visitors["a client"]
     clara.page.set_viewport_size({"width": 390, "height": 900})
 
@@ -179,7 +179,7 @@ def test_on_a_telephone_a_row_says_how_urgent_it_is(full_server: FullServerFixtu
     expect(row.locator(".tag-link")).to_be_visible()
 
 
-def test_the_keyboard_comes_to_the_content_first_and_sees_where_it_is(
+def test_the_skip_link_is_focused_first_and_focus_is_visible(
     full_server: FullServerFixture,
 ) -> None:
     visitor = full_server.visitors["a client"]

@@ -19,7 +19,7 @@ def ask(guild: GuildFixture, command: str, persona: Persona, **more: str) -> Non
     assert send_command(guild.server.database_file, command, {"email": persona.email, **more})
 
 
-def test_servers_fill_and_empty_as_the_account_is_linked_and_unlinked(
+def test_the_server_list_fills_and_empties_as_the_account_is_linked_and_unlinked(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     page = open_visitor(guild.server.create_account(guild.mo, linked=False), "/guilds")
@@ -47,7 +47,7 @@ def test_a_person_linked_to_an_account_without_servers_is_not_asked_to_link_it(
     expect(page.find("#servers")).not_to_contain_text(UNLINKED)
 
 
-def test_settings_show_the_account_as_it_is_linked_and_unlinked(
+def test_settings_follow_the_linking_and_unlinking_of_the_account(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     page = open_visitor(guild.server.create_account(guild.dee, linked=False), "/settings")
@@ -61,7 +61,7 @@ def test_settings_show_the_account_as_it_is_linked_and_unlinked(
 
 
 @pytest.mark.parametrize("page", ["", "/tickets"])
-def test_a_role_that_shows_no_tickets_says_so_before_and_after_one_that_does(
+def test_a_role_without_ticket_access_is_explained_before_and_after_access(
     guild: GuildFixture, open_visitor: OpenVisitor, page: str
 ) -> None:
     none = "Your role doesn’t allow you to see tickets here"
@@ -80,7 +80,7 @@ def test_a_role_that_shows_no_tickets_says_so_before_and_after_one_that_does(
     expect(dee.find("main")).not_to_contain_text("The crane is stuck")
 
 
-def test_the_bar_about_an_address_goes_as_soon_as_it_is_proven(
+def test_the_unverified_address_banner_disappears_on_verification(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     page = open_visitor(guild.server.create_account(guild.dee), "/guilds")

@@ -85,7 +85,7 @@ def test_an_action_updates_another_persons_open_dashboard(
     expect(find_link(tess, "waiting", "The mast is dark")).to_contain_text("In Progress")
 
 
-def test_who_is_in_the_company_no_more_is_left_with_nothing_and_who_joins_is_shown_it(
+def test_leaving_a_company_empties_the_dashboard_and_joining_fills_it(
     server: Server, open_visitor: OpenVisitor
 ) -> None:
     company = HttpCompany(server)
@@ -108,7 +108,9 @@ def test_who_is_in_the_company_no_more_is_left_with_nothing_and_who_joins_is_sho
     expect(carl.find("#chart canvas")).to_be_visible()
 
 
-def test_the_legend_has_the_strokes_of_the_chart(server: Server, open_visitor: OpenVisitor) -> None:
+def test_the_legend_matches_the_lines_of_the_chart(
+    server: Server, open_visitor: OpenVisitor
+) -> None:
     company = HttpCompany(server)
     company.create_request(company.clara, "The mast is dark")
     clara = open_visitor(company.clara)
@@ -123,7 +125,9 @@ def test_the_legend_has_the_strokes_of_the_chart(server: Server, open_visitor: O
     assert "10 3 2 3" in keys
 
 
-def test_without_a_script_the_history_is_a_table(server: Server, open_visitor: OpenVisitor) -> None:
+def test_without_javascript_the_history_is_a_table(
+    server: Server, open_visitor: OpenVisitor
+) -> None:
     company = HttpCompany(server)
     company.create_request(company.clara, "The mast is dark")
 
@@ -136,7 +140,7 @@ def test_without_a_script_the_history_is_a_table(server: Server, open_visitor: O
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])  # never one day
 @pytest.mark.parametrize("javascript", [True, False])
-def test_a_day_is_that_of_the_zone_one_has_chosen(
+def test_days_follow_the_chosen_time_zone(
     server: Server, open_visitor: OpenVisitor, zone: str, javascript: bool
 ) -> None:
     company = HttpCompany(server)
@@ -155,7 +159,7 @@ def test_a_day_is_that_of_the_zone_one_has_chosen(
         assert at.startswith(day.strftime("%b %-d, %Y"))
 
 
-def test_a_row_that_moves_comes_below_the_heading_of_its_day(
+def test_a_row_moves_below_the_heading_of_its_new_day(
     server: Server, open_visitor: OpenVisitor
 ) -> None:
     company = HttpCompany(server)
@@ -175,7 +179,7 @@ def test_a_row_that_moves_comes_below_the_heading_of_its_day(
     expect(lines.nth(1)).to_contain_text("An old one")
 
 
-def test_pages_left_open_over_midnight_know_the_new_day(
+def test_pages_left_open_over_midnight_show_the_new_day(
     server: Server, open_visitor: OpenVisitor
 ) -> None:
     company = HttpCompany(server)

@@ -10,9 +10,13 @@ from tests.fixtures.http_company import HttpCompany
 from tests.fixtures.server import Server
 from tests.fixtures.visitor import Visitor
 
-# Leaves a draft as it was kept before drafts had a kind.
-KEPT = """([id, text]) =>
-    localStorage.setItem(`deskwire:draft:reply ${id}`, JSON.stringify({ text }))"""
+# Leaves a draft that does not say what it is.
+KEPT = """([id, text]) => {
+    const person = document.documentElement.dataset.actors.split(" ")[0];
+    const record = { id: "1", draft: `reply ${id}`, fields: [["text", text]], files: [], tab: "" };
+    const state = { page: "/", isOpen: false, savedAt: Date.now(), message: null, post: null };
+    localStorage.setItem(`deskwire:unsent:${person}:1`, JSON.stringify({ ...record, ...state }));
+}"""
 # What a browser does that puts back a form of its own accord, after the scripts have run.
 PUT_BACK = """addEventListener("DOMContentLoaded", () => {
     document.querySelector("#reply").value = "They owe us money";
@@ -62,7 +66,7 @@ def test_a_note_stays_a_note_after_a_reload_and_when_it_is_discarded(
 
 
 @pytest.mark.parametrize("is_restored", [False, True], ids=["by the page", "by the browser"])
-def test_a_draft_of_unknown_kind_is_a_note_where_notes_are_possible(
+def test_a_draft_of_unknown_kind_is_restored_as_a_note_where_possible(
     server: Server, open_visitor: OpenVisitor, is_restored: bool
 ) -> None:
     company = HttpCompany(server)
@@ -85,7 +89,7 @@ def test_a_draft_of_unknown_kind_is_a_note_where_notes_are_possible(
     clara.find("#reply").fill("")
 
 
-def test_a_note_is_not_put_where_it_would_be_a_reply(
+def test_a_note_is_not_restored_into_a_form_that_sends_replies(
     server: Server, open_visitor: OpenVisitor
 ) -> None:
     company = HttpCompany(server)

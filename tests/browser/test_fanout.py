@@ -100,7 +100,7 @@ def test_claiming_and_closing_change_badge_counts_and_timeline(two_visitors: Two
     )
 
 
-def test_a_revoked_person_goes_silent_at_once_while_the_other_continues(
+def test_a_revoked_person_receives_nothing_more_while_another_continues(
     two_visitors: TwoVisitors,
 ) -> None:
     two_visitors.guild.open_ticket(1, "Seen by both")
@@ -124,7 +124,7 @@ def test_a_revoked_person_goes_silent_at_once_while_the_other_continues(
     assert two_visitors.dee.find_toast("New message in ticket #1").count() == 0
 
 
-def test_who_is_given_access_again_sees_the_list_without_reloading(
+def test_restored_access_refills_the_list_without_a_reload(
     two_visitors: TwoVisitors,
 ) -> None:
     two_visitors.guild.open_ticket(1, "Seen by both")
@@ -142,7 +142,7 @@ def test_who_is_given_access_again_sees_the_list_without_reloading(
     assert two_visitors.dee.evaluate("() => window.notReloaded")
 
 
-def test_the_bot_arrives_and_its_owner_sees_the_server_at_once(two_visitors: TwoVisitors) -> None:
+def test_the_owner_sees_a_server_as_soon_as_the_bot_joins_it(two_visitors: TwoVisitors) -> None:
     guild = two_visitors.guild
     two_visitors.mo.open("/guilds")
     expect(two_visitors.mo.find("#guilds > [data-row]")).to_have_count(1)

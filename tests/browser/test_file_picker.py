@@ -19,7 +19,7 @@ def payload(name: str, size: int = 2_000) -> FilePayload:
     return FilePayload(name=name, mimeType="text/plain", buffer=b"x" * size)
 
 
-def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
+def test_files_show_upload_progress_survive_a_refusal_and_can_be_deleted(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     cookie = guild.server.sign_up("Bo Sender", f"sender{guild.guild_id}@portal.test")
@@ -111,7 +111,7 @@ PUT_BACK = """addEventListener("DOMContentLoaded", () => {
 })"""
 
 
-def test_files_that_the_browser_puts_back_are_listed(
+def test_files_restored_by_the_browser_are_listed(
     server: Server, open_visitor: OpenVisitor
 ) -> None:
     company = HttpCompany(server)

@@ -34,7 +34,7 @@ def test_the_steps_and_the_notice_of_a_request_follow_its_status_at_once(
         expect(clara.find("#notice")).to_contain_text(notice)
 
 
-def test_on_a_telephone_no_toast_lies_over_what_one_writes_in(
+def test_on_a_phone_no_toast_covers_the_field_in_use(
     server: Server, open_visitor: OpenVisitor
 ) -> None:
     company = HttpCompany(server)

@@ -15,7 +15,7 @@ from deskwire.integrations.discord.samples import EVENT_TYPES
 from tests.browser.test_toasts import send_sample
 from tests.fixtures.guild import GuildFixture
 from tests.fixtures.http_company import HttpCompany
-from tests.fixtures.pseudo_language import write_pseudo_catalogue
+from tests.fixtures.pseudo_language import write_pseudo_catalog
 from tests.fixtures.server import Server, running_server
 from tests.fixtures.visitor import TIMEOUT_MS, Visitor
 from tests.http.test_i18n import text_outside_brackets
@@ -49,7 +49,7 @@ SAID, SUBJECT = "Zweimal schon.", "Lampe aus"
 def german_server(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[Server]:
     """A server that speaks the pseudo language."""
     folder = tmp_path_factory.mktemp(f"desk-{database}")
-    write_pseudo_catalogue(folder / "locales")
+    write_pseudo_catalog(folder / "locales")
     with running_server(
         folder, ("-m", "tests.fixtures.serve_pseudo_language"), DESK_LANGUAGE="xx"
     ) as started:
@@ -79,7 +79,8 @@ def test_a_request_is_mailed_in_the_language_of_the_desk(
     clara.find("#composer button[type=submit]").click()
     clara.find("[data-copy]").click()
 
-    fate = "⟦Not sent. ⟦The server can’t be reached.⟧⟧ ⟦Try again⟧ ⟦Discard⟧"
+    why = "⟦The server can’t be reached. Your text will be sent as soon as it’s back.⟧"
+    fate = f"⟦Not sent. {why}⟧ ⟦Try again⟧ ⟦Discard⟧"
     expect(clara.find(".line-fate")).to_have_text(fate)
     expect(clara.find("#live")).to_have_attribute("title", "⟦Live · updated ⟦0 s⟧ ago⟧")
     expect(tess.find(".toast-card").last).to_contain_text("⟦5 new requests⟧")
@@ -93,7 +94,9 @@ def test_a_request_is_mailed_in_the_language_of_the_desk(
 KINDS_TOASTED = r"n => new Set(window.toasted.map(title => title.replace(/\d+/g, ''))).size >= n"
 
 
-def test_the_bots_events_appear_in_it(german_server: Server, browser: Browser) -> None:
+def test_events_of_the_bot_appear_in_the_language_of_the_desk(
+    german_server: Server, browser: Browser
+) -> None:
     guild = GuildFixture(german_server)
     ada = open_watched(
         browser, german_server, guild.sign_in_staff(), f"/guilds/{guild.guild_id}/tickets"

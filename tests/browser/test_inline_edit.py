@@ -29,7 +29,7 @@ def read_caret(field: Locator) -> list[int]:
     return found
 
 
-def test_what_is_half_typed_stays_with_focus_and_caret(
+def test_a_half_typed_search_keeps_focus_and_caret(
     guild: GuildFixture, ada_visitor: Visitor
 ) -> None:
     guild.open_ticket(1, "The crane is stuck")
@@ -52,7 +52,7 @@ def test_what_is_half_typed_stays_with_focus_and_caret(
     expect(search).to_have_value("craxn")
 
 
-def test_a_list_that_is_searched_shows_only_what_is_found(
+def test_new_tickets_enter_a_searched_list_only_if_they_match(
     guild: GuildFixture, ada_visitor: Visitor
 ) -> None:
     guild.open_ticket(1, "The crane is stuck")
@@ -66,7 +66,7 @@ def test_a_list_that_is_searched_shows_only_what_is_found(
     expect(ada_visitor.find_tab_count("All")).to_have_text("2")
 
 
-def test_a_search_that_is_cleared_leaves_nothing_in_the_address(
+def test_a_cleared_search_leaves_no_parameter_in_the_url(
     guild: GuildFixture, ada_visitor: Visitor
 ) -> None:
     guild.open_ticket(1, "The crane is stuck")
@@ -79,7 +79,7 @@ def test_a_search_that_is_cleared_leaves_nothing_in_the_address(
     expect(ada_visitor.page).to_have_url(re.compile(r"/tickets$"))
 
 
-def test_a_ticket_leaves_the_tab_it_does_not_belong_to_any_more(
+def test_a_ticket_leaves_a_tab_whose_filter_it_no_longer_matches(
     guild: GuildFixture, ada_visitor: Visitor
 ) -> None:
     guild.open_ticket(1, "Soon claimed")
@@ -93,7 +93,7 @@ def test_a_ticket_leaves_the_tab_it_does_not_belong_to_any_more(
     expect(ada_visitor.find_tab_count("In Progress")).to_have_text("1")
 
 
-def test_a_burst_of_events_asks_the_server_once(guild: GuildFixture, ada_visitor: Visitor) -> None:
+def test_a_burst_of_events_makes_one_request(guild: GuildFixture, ada_visitor: Visitor) -> None:
     ada_visitor.page.clock.install()
     ada_visitor.open(ticket_list_path(guild))
     ada_visitor.page.clock.pause_at(datetime.now() + timedelta(minutes=1))
@@ -110,7 +110,7 @@ def test_a_burst_of_events_asks_the_server_once(guild: GuildFixture, ada_visitor
     assert len(ada_visitor.fragment_requests) == 1
 
 
-def test_the_newest_activity_moves_up_and_takes_the_focus_along(
+def test_a_row_with_new_activity_moves_to_the_top_and_keeps_focus(
     guild: GuildFixture, ada_visitor: Visitor
 ) -> None:
     for number in (1, 2, 3):
@@ -217,9 +217,7 @@ def test_a_late_message_is_inserted_by_time(guild: GuildFixture, ada_visitor: Vi
 HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>'
 
 
-def test_nothing_a_stranger_writes_is_more_than_text(
-    guild: GuildFixture, ada_visitor: Visitor
-) -> None:
+def test_hostile_text_is_shown_as_text(guild: GuildFixture, ada_visitor: Visitor) -> None:
     ada_visitor.open(ticket_list_path(guild))
     guild.open_ticket(1, HOSTILE[:100])
     expect(ada_visitor.find_row(HOSTILE[:100])).to_be_visible()

@@ -23,7 +23,9 @@ WATCH = """() => {
 }"""
 
 
-def test_from_webhook_to_screen(guild: GuildFixture, open_visitor: OpenVisitor) -> None:
+def test_a_webhook_appears_on_screen_in_time(
+    guild: GuildFixture, open_visitor: OpenVisitor
+) -> None:
     ada = open_visitor(guild.sign_in_staff(), f"/guilds/{guild.guild_id}/tickets")
     ada.evaluate(WATCH)
     sent_at: dict[str, float] = {}

@@ -151,7 +151,7 @@ def test_the_console_says_which_tab_leads_and_which_follow(tabs: TabsFixture) ->
 
 
 @pytest.mark.parametrize("end", [close_tab, crash_tab])
-def test_when_the_leader_is_gone_another_continues(
+def test_when_the_leader_closes_another_tab_takes_over(
     tabs: TabsFixture, end: Callable[[Page], None]
 ) -> None:
     tabs.open(2)
@@ -170,7 +170,7 @@ def test_when_the_leader_is_gone_another_continues(
     assert "to 1 client (" in tabs.open_ticket(3, "Number 3")
 
 
-def test_a_leader_that_stands_still_is_replaced_and_follows_when_it_continues(
+def test_a_frozen_leader_is_replaced_and_follows_when_it_thaws(
     tabs: TabsFixture,
 ) -> None:
     tabs.open(2)
@@ -197,7 +197,7 @@ def test_a_leader_that_stands_still_is_replaced_and_follows_when_it_continues(
         tabs.expect_heard(tab, 1, 2, 3, 4)
 
 
-def test_a_follower_that_stood_still_has_missed_nothing(tabs: TabsFixture) -> None:
+def test_a_frozen_follower_misses_nothing(tabs: TabsFixture) -> None:
     follower = tabs.open()
 
     with stopped_tab(tabs, follower):
@@ -209,9 +209,7 @@ def test_a_follower_that_stood_still_has_missed_nothing(tabs: TabsFixture) -> No
 
 
 @pytest.mark.parametrize("index", [0, 1])
-def test_a_tab_that_the_browser_freezes_leaves_and_comes_back(
-    tabs: TabsFixture, index: int
-) -> None:
+def test_a_tab_frozen_by_the_browser_leaves_and_rejoins(tabs: TabsFixture, index: int) -> None:
     tabs.open()
     frozen, other = tabs.tabs[index], tabs.tabs[1 - index]
 
@@ -229,7 +227,7 @@ def test_a_tab_that_the_browser_freezes_leaves_and_comes_back(
         tabs.expect_heard(tab, 1, 2)
 
 
-def test_a_tab_that_joins_late_is_handed_what_came_since_it_was_made(tabs: TabsFixture) -> None:
+def test_a_late_tab_receives_the_events_since_it_was_rendered(tabs: TabsFixture) -> None:
     late, scripts = tabs.visitor.new_tab(), list[Route]()
     tabs.follow(late)
     late.route("**/dist/app.js*", lambda route: scripts.append(route))
@@ -247,7 +245,7 @@ def test_a_tab_that_joins_late_is_handed_what_came_since_it_was_made(tabs: TabsF
     expect_state(late, "live")
 
 
-def test_the_indicator_is_right_in_every_tab(tabs: TabsFixture) -> None:
+def test_the_connection_indicator_is_correct_in_every_tab(tabs: TabsFixture) -> None:
     tabs.open(2)
 
     tabs.guild.server.stop()
@@ -263,7 +261,7 @@ def test_the_indicator_is_right_in_every_tab(tabs: TabsFixture) -> None:
         tabs.expect_heard(tab, 1)
 
 
-def test_a_toast_is_shown_once_where_the_person_looks(tabs: TabsFixture) -> None:
+def test_a_toast_is_shown_once_in_the_visible_tab(tabs: TabsFixture) -> None:
     tabs.open(2)
     for tab in tabs.tabs:
         tabs.visitor.start_recording_toasts(tab)
@@ -280,7 +278,7 @@ def test_a_toast_is_shown_once_where_the_person_looks(tabs: TabsFixture) -> None
     assert shown == [[f"New ticket #{number} created"] for number in (1, 2, 3)]
 
 
-def test_a_toast_no_one_sees_waits_for_the_tab_looked_at_next(tabs: TabsFixture) -> None:
+def test_a_toast_with_no_visible_tab_waits_for_the_next_one_focused(tabs: TabsFixture) -> None:
     tabs.open(2)
     for tab in tabs.tabs:
         tabs.visitor.start_recording_toasts(tab)
@@ -300,7 +298,7 @@ def test_a_toast_no_one_sees_waits_for_the_tab_looked_at_next(tabs: TabsFixture)
     assert [read_shown_toasts(tab) for tab in tabs.tabs] == [[], [first], [second]]
 
 
-def test_who_signs_in_next_sees_nothing_of_who_was_there(
+def test_the_next_person_to_sign_in_sees_nothing_of_the_previous_one(
     guild: GuildFixture, open_visitor: OpenVisitor, tabs: TabsFixture
 ) -> None:
     """Also where no one signed out: the cookie is another's, and the old tabs are still open."""
@@ -323,7 +321,7 @@ def test_who_signs_in_next_sees_nothing_of_who_was_there(
     assert "Number 2" not in newer.content()
 
 
-def test_a_stream_that_is_someone_elses_is_refused_by_every_tab(
+def test_every_tab_refuses_the_stream_of_another_person(
     guild: GuildFixture, tabs: TabsFixture
 ) -> None:
     other = tabs.open()
@@ -347,7 +345,7 @@ def test_a_stream_that_is_someone_elses_is_refused_by_every_tab(
     assert tabs.said(tabs.tabs[0], "another person is signed in in this browser")
 
 
-def test_the_tab_that_leads_signs_out_for_every_other(tabs: TabsFixture) -> None:
+def test_signing_out_in_the_leader_signs_out_every_tab(tabs: TabsFixture) -> None:
     other = tabs.open()
     tabs.visitor.expect_status(401)  # the next leader learns it
 
@@ -359,13 +357,34 @@ def test_the_tab_that_leads_signs_out_for_every_other(tabs: TabsFixture) -> None
         expect(tab).to_have_url(f"{tabs.guild.server.url}/sign-in")
 
 
-@pytest.mark.parametrize("missing", ["Navigator.prototype.locks", "window.BroadcastChannel"])
-def test_without_locks_or_channel_each_tab_has_a_stream(
-    guild: GuildFixture, open_visitor: OpenVisitor, missing: str
+@pytest.mark.parametrize("end", [close_tab, crash_tab])
+def test_without_locks_the_tabs_elect_a_leader(
+    guild: GuildFixture, open_visitor: OpenVisitor, end: Callable[[Page], None]
 ) -> None:
     """As over plain http from another machine, where a browser gives no locks."""
     visitor = open_visitor(guild.sign_in_staff())
-    visitor.context.add_init_script(f"delete {missing}")
+    visitor.context.add_init_script("delete Navigator.prototype.locks")
+    tabs = TabsFixture(guild, visitor)
+    tabs.open(2)
+    leader, *others = sorted(tabs.tabs, key=lambda tab: not tabs.said(tab, LEADS_MESSAGE))
+    assert "to 1 client (" in tabs.open_ticket(1, "Number 1")
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1)
+
+    end(leader)
+    tabs.open_ticket(2, "Number 2")
+
+    for tab in others:
+        tabs.expect_heard(tab, 1, 2)
+        expect_state(tab, "live")
+    assert "to 1 client (" in tabs.open_ticket(3, "Number 3")
+
+
+def test_without_a_broadcast_channel_each_tab_opens_a_stream(
+    guild: GuildFixture, open_visitor: OpenVisitor
+) -> None:
+    visitor = open_visitor(guild.sign_in_staff())
+    visitor.context.add_init_script("delete window.BroadcastChannel")
     desk = TabsFixture(guild, visitor)
     desk.open()
 

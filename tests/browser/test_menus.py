@@ -20,7 +20,7 @@ def phone_visitor(guild: GuildFixture, open_visitor: OpenVisitor) -> Visitor:
     return open_visitor(cookie, f"/guilds/{guild.guild_id}/tickets", width=PHONE)
 
 
-def test_the_menu_closes_on_escape_and_gives_the_focus_back(phone_visitor: Visitor) -> None:
+def test_the_menu_closes_on_escape_and_returns_focus(phone_visitor: Visitor) -> None:
     menu, summary = phone_visitor.find("header details"), phone_visitor.find("header summary")
     summary.click()
     expect(menu).to_have_attribute("open", "")
@@ -31,7 +31,7 @@ def test_the_menu_closes_on_escape_and_gives_the_focus_back(phone_visitor: Visit
     expect(summary).to_be_focused()
 
 
-def test_the_menu_closes_on_a_click_elsewhere_and_not_on_one_inside(phone_visitor: Visitor) -> None:
+def test_the_menu_closes_on_a_click_outside_and_not_inside(phone_visitor: Visitor) -> None:
     menu = phone_visitor.find("header details")
     phone_visitor.find("header summary").click()
 
@@ -59,7 +59,7 @@ def test_escape_closes_the_menu_before_it_dismisses_a_toast(
     expect(toast).not_to_be_visible()
 
 
-def test_on_a_telephone_the_datas_age_shows_and_what_is_wrong_leaves_the_trail_alone(
+def test_on_a_phone_the_indicator_shows_its_age_and_never_moves_the_breadcrumbs(
     phone_visitor: Visitor,
 ) -> None:
     crumbs = phone_visitor.find("#crumbs")
@@ -79,7 +79,7 @@ def test_on_a_telephone_the_datas_age_shows_and_what_is_wrong_leaves_the_trail_a
     phone_visitor.expect_live()
 
 
-def test_the_button_that_signs_out_keeps_to_one_line(
+def test_the_sign_out_button_stays_on_one_line(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     page = open_visitor(guild.sign_in_staff(), "/settings", width=PHONE)

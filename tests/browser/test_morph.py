@@ -65,7 +65,7 @@ def test_focus_and_caret_stay_in_a_row_that_changes_and_moves(blank: Page) -> No
     assert blank.inner_text("#region b >> nth=0") == "New"
 
 
-def test_typed_text_stays_in_its_row_when_the_order_turns(blank: Page) -> None:
+def test_typed_text_stays_in_its_row_when_the_order_is_reversed(blank: Page) -> None:
     show(blank, *(row(name) for name in "abcd"))
     blank.evaluate("""() => document.querySelectorAll("[data-row] input").forEach((input) => {
         input.value = `for ${input.closest("[data-row]").dataset.row}`;
@@ -88,7 +88,7 @@ def test_typed_text_stays_when_the_server_has_another_value(blank: Page) -> None
     assert value_of(blank, "#title") == value_of(blank, "#text") == "half typed"
 
 
-def test_a_row_newer_than_the_response_stays_wherever_it_moves(blank: Page) -> None:
+def test_a_row_newer_than_the_response_is_kept_when_it_moves(blank: Page) -> None:
     show(blank, row("a"), row("b", 9, "Newest"), row("c"))
 
     reload(blank, row("b", 2, "Older"), row("c", 2), row("a"))
@@ -99,7 +99,7 @@ def test_a_row_newer_than_the_response_stays_wherever_it_moves(blank: Page) -> N
     assert rows == [["b", "Newest"], ["c", "Old"], ["a", "Old"]]
 
 
-def test_a_kept_element_stays_though_the_response_lacks_it(blank: Page) -> None:
+def test_a_kept_element_stays_when_the_response_lacks_it(blank: Page) -> None:
     show(blank, "<p>Old</p>", '<form id="composer" data-keep><input></form>')
     blank.fill("#composer input", "half typed")
 
@@ -127,3 +127,15 @@ def test_a_select_that_submits_at_once_shows_the_servers_value(blank: Page) -> N
     reload(blank, form)
 
     assert value_of(blank, "#status") == "new"
+
+
+def test_an_unsent_message_stays_until_the_server_has_it(blank: Page) -> None:
+    line = '<li data-line="{0}"{1}>{0}</li>'
+    show(blank, line.format("a", ""), line.format("b", ' data-fate="failed"'), line.format("c", ""))
+
+    reload(blank, line.format("a", ""))
+    kept = blank.locator("#region").inner_text().split()
+    reload(blank, line.format("a", ""), line.format("b", ""))
+
+    assert kept == ["a", "b"]
+    assert blank.locator("[data-line=b]:not([data-fate])").count() == 1

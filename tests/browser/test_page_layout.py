@@ -72,7 +72,7 @@ def assert_fits(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_sticks_out_or_complains(
+def test_no_page_overflows_or_logs_an_error(
     crowded_guild: GuildFixture,
     open_visitor: OpenVisitor,
     width: int,
@@ -89,7 +89,7 @@ def test_no_page_sticks_out_or_complains(
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("linked", [True, False])
-def test_nothing_to_show_fits_too(
+def test_empty_pages_fit_their_width(
     guild: GuildFixture, open_visitor: OpenVisitor, width: int, linked: bool
 ) -> None:
     newcomer = open_visitor(guild.server.create_account(guild.dee, linked=linked), width=width)
@@ -100,7 +100,7 @@ def test_nothing_to_show_fits_too(
 
 
 @pytest.mark.parametrize("width", [360, 390, 1280])
-def test_no_page_for_strangers_sticks_out_or_complains(
+def test_no_signed_out_page_overflows_or_logs_an_error(
     guild: GuildFixture, open_visitor: OpenVisitor, width: int
 ) -> None:
     made = guild.server.run_command_line("people", "create", guild.bo.email)
@@ -114,7 +114,7 @@ def test_no_page_for_strangers_sticks_out_or_complains(
     assert_fits(stranger)
 
 
-def test_toasts_fit_on_a_telephone(crowded_guild: GuildFixture, open_visitor: OpenVisitor) -> None:
+def test_toasts_fit_on_a_phone(crowded_guild: GuildFixture, open_visitor: OpenVisitor) -> None:
     ada = open_visitor(crowded_guild.sign_in_staff(), "/guilds", width=360)
 
     crowded_guild.open_ticket(3, LONG)
@@ -139,7 +139,7 @@ def test_toasts_fit_on_a_telephone(crowded_guild: GuildFixture, open_visitor: Op
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/guilds/1", "/guilds/1/tickets/1"])
-def test_what_is_not_there_is_a_page_too(
+def test_not_found_pages_fit_their_width(
     guild: GuildFixture, open_visitor: OpenVisitor, path: str
 ) -> None:
     ada = open_visitor(guild.sign_in_staff(), width=390)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from deskwire.events.frames import MAX_LISTED_CHANNELS
 from tests.browser.conftest import OpenVisitor
 from tests.fixtures.cutting_proxy import CuttingProxy
 from tests.fixtures.guild import GuildFixture
@@ -27,7 +28,7 @@ def cookie(guild: GuildFixture) -> str:
     return guild.sign_in_staff()
 
 
-def test_a_page_whose_connection_is_cut_again_and_again_shows_all_and_says_it_once(
+def test_a_page_with_repeated_disconnects_shows_every_event_once(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     mo, guild_id = guild.mo, guild.guild_id
@@ -65,3 +66,35 @@ def test_a_page_whose_connection_is_cut_again_and_again_shows_all_and_says_it_on
         expect(ada.find_row("Second")).to_have_count(1)
         assert ada.evaluate("() => window.notReloaded")
         assert not any("reset" in line for line in ada.store_log)
+
+
+def test_a_viewer_of_many_tickets_reloads_only_if_channels_changed_meanwhile(
+    guild: GuildFixture, open_visitor: OpenVisitor
+) -> None:
+    cookie = guild.server.create_account(guild.bo)
+    with guild.open_stream(cookie) as stream:
+        for number in range(1, MAX_LISTED_CHANNELS + 1):
+            guild.open_ticket(number, f"Ticket {number}", guild.bo)
+            stream.read_until_named("granted")
+    bo = open_visitor(cookie)
+    with CuttingProxy(guild.server.port) as cutter:
+        bo.open(f"{cutter.url}/guilds/{guild.guild_id}/tickets")
+        bo.evaluate("() => { window.notReloaded = true }")
+        cutter.cut_all()
+        bo.expect_log_line(r"reconnecting in")
+        bo.expect_log_line(r"connected \(resumed\)")
+        bo.expect_live()
+        assert [line for line in bo.store_log if "channels" in line] == []
+
+        bo.context.route("**/api/events*", lambda route: route.abort())
+        cutter.cut_all()
+        bo.expect_not_live()
+        guild.open_ticket(1000, "Opened meanwhile", guild.bo)
+        bo.context.unroute("**/api/events*")
+        with bo.page.expect_request(lambda request: "x-deskwire-fragment" in request.headers):
+            bo.evaluate("() => dispatchEvent(new Event('focus'))")
+
+        bo.expect_log_line("channels: not those of this page")
+        bo.expect_live()
+        expect(bo.find_row("Opened meanwhile")).to_have_count(1)
+        assert bo.evaluate("() => window.notReloaded")

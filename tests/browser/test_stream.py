@@ -33,7 +33,7 @@ def read_log(visitor: Visitor) -> list[str]:
     return [text.strip() for text in texts]
 
 
-def test_the_indicator_says_that_the_page_is_live_and_since_when(
+def test_the_indicator_shows_live_and_the_age_of_the_page(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     ada = open_visitor(cookie, ticket_list_path(guild))
@@ -44,7 +44,7 @@ def test_the_indicator_says_that_the_page_is_live_and_since_when(
     ada.expect_live()
 
 
-def test_killed_and_started_again_the_page_continues_and_has_missed_nothing(
+def test_after_a_server_crash_the_page_resumes_and_misses_nothing(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     guild.open_ticket(1, "A long story")
@@ -69,7 +69,7 @@ def test_killed_and_started_again_the_page_continues_and_has_missed_nothing(
     assert ada.evaluate("() => window.notReloaded")
 
 
-def test_after_a_restart_a_toast_is_shown_for_what_was_missed_and_once(
+def test_after_a_restart_missed_events_make_one_toast_each(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     ada = open_visitor(cookie, "/guilds")
@@ -87,7 +87,7 @@ def test_after_a_restart_a_toast_is_shown_for_what_was_missed_and_once(
     assert ada.shown_toasts == ["New ticket #1 created", "New ticket #2 created"]
 
 
-def test_the_console_tells_the_story_of_the_connection(
+def test_the_console_logs_the_states_of_the_connection(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     ada = open_visitor(cookie, ticket_list_path(guild))
@@ -108,7 +108,7 @@ def test_the_console_tells_the_story_of_the_connection(
     assert_in_order(story, ada.store_log)
 
 
-def test_a_server_that_restarts_is_distinguished_from_one_that_is_gone(
+def test_a_restarting_server_is_distinguished_from_an_absent_one(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     ada = open_visitor(cookie, ticket_list_path(guild))
@@ -127,7 +127,7 @@ def test_a_server_that_restarts_is_distinguished_from_one_that_is_gone(
     assert any("Server restarting" in words for words in ada.evaluate("() => window.said"))
 
 
-def test_without_the_network_the_page_says_so_and_returns_with_it(
+def test_the_page_shows_offline_and_recovers_with_the_network(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     ada = open_visitor(cookie, ticket_list_path(guild))
@@ -159,7 +159,7 @@ def test_signing_out_in_one_tab_reaches_every_other(
     expect(ada.page).to_have_url(f"{guild.server.url}/sign-in")
 
 
-def test_a_new_password_elsewhere_signs_this_browser_out(
+def test_a_password_change_elsewhere_signs_this_browser_out(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     ada = open_visitor(cookie, ticket_list_path(guild))
@@ -173,7 +173,7 @@ def test_a_new_password_elsewhere_signs_this_browser_out(
     assert "by a new password" not in guild.server.get("/sign-in").text
 
 
-def test_the_answer_of_a_form_that_ends_the_session_is_waited_for(
+def test_the_response_to_a_form_that_ends_the_session_is_awaited(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     ada = open_visitor(cookie, "/settings/password")
@@ -199,7 +199,7 @@ def test_the_answer_of_a_form_that_ends_the_session_is_waited_for(
     expect(ada.find("main")).to_contain_text("Your account was deleted.")
 
 
-def test_the_oldest_of_too_many_tabs_rests_until_it_is_looked_at(
+def test_the_oldest_of_too_many_tabs_pauses_until_it_is_focused(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     ada = open_visitor(cookie, ticket_list_path(guild))
@@ -218,7 +218,7 @@ def test_the_oldest_of_too_many_tabs_rests_until_it_is_looked_at(
         expect(ada.find_row("Meanwhile")).to_be_visible()
 
 
-def test_a_client_that_cannot_be_sent_all_reloads_what_the_page_shows(
+def test_a_client_that_cannot_resume_reloads_its_fragments(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     guild.open_ticket(1, "Known")
@@ -241,7 +241,7 @@ def test_a_client_that_cannot_be_sent_all_reloads_what_the_page_shows(
     assert ada.evaluate("() => window.notReloaded")
 
 
-def test_a_part_that_cannot_be_reloaded_is_not_called_live(
+def test_a_page_with_a_fragment_that_cannot_be_reloaded_is_not_live(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     ada = open_visitor(cookie, ticket_list_path(guild))

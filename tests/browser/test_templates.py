@@ -33,7 +33,7 @@ TICKETS: dict[str, dict[str, Any]] = {
     },
     "nulls": {"opener": None, "assignee": None, "priority": None, "tags": []},
     "a priority nobody knows": {"priority": "whenever"},
-    "no colour": {"status": "canceled", "status_label": "Canceled", "priority": "low"},
+    "no color": {"status": "canceled", "status_label": "Canceled", "priority": "low"},
     "hostile": {
         "subject": HOSTILE,
         "opener": PrincipalRef(id="3", name=HOSTILE),
@@ -81,8 +81,8 @@ COMPARE = f"""([page, events, now]) => {{
     {SNAPSHOT_SCRIPT}
     document.body.innerHTML = page;
     for (const event of events) applyEvent(event, now);
-    const [told, rendered] = ["told", "rendered"].map(id => document.getElementById(id));
-    return [likeness(told).slice(2), likeness(rendered).slice(2)];
+    const [updated, rendered] = ["updated", "rendered"].map(id => document.getElementById(id));
+    return [likeness(updated).slice(2), likeness(rendered).slice(2)];
 }}"""
 
 
@@ -98,7 +98,7 @@ def blank_page(browser: Browser) -> Iterator[Page]:
 
 
 def compare(blank: Page, source: str, events: list[dict[str, Any]], **values: Any) -> None:
-    """Render `source`, apply the events to #told, and compare it with #rendered."""
+    """Render `source`, apply the events to #updated, and compare it with #rendered."""
     html = render._environment().from_string(source).render(values)
     data, rendered = blank.evaluate(COMPARE, [html, events, NOW])
     assert rendered != []
@@ -153,13 +153,13 @@ def guild_event(now: GuildSnapshot, revision: int) -> dict[str, Any]:
 
 TICKET_ROWS = """
 <template data-of="ticket-row">{{ tickets.row(EMPTY) }}</template>
-<ul id="told" data-list="tickets"></ul>
+<ul id="updated" data-list="tickets"></ul>
 <ul id="rendered">{{ tickets.row(now, held, revision) }}</ul>"""
 HELD_CHANNELS = f"tickets:guild:{GUILD} ticket:{TICKET}"
 
 
 @pytest.mark.parametrize("name", TICKETS)
-def test_a_new_ticket(blank_page: Page, name: str) -> None:
+def test_a_new_ticket_row_equals_the_servers(blank_page: Page, name: str) -> None:
     now = ticket_now(TICKETS[name])
 
     compare(
@@ -169,7 +169,7 @@ def test_a_new_ticket(blank_page: Page, name: str) -> None:
 
 @pytest.mark.parametrize("name", TICKETS)
 @pytest.mark.parametrize("before", ["everything", "nulls", "hostile"])
-def test_a_ticket_that_was_another_before(blank_page: Page, before: str, name: str) -> None:
+def test_an_updated_ticket_row_equals_the_servers(blank_page: Page, before: str, name: str) -> None:
     was, now = ticket_now(TICKETS[before]), ticket_now(TICKETS[name])
     events = [ticket_event(was, 1), ticket_event(now, 2)]
 
@@ -179,13 +179,13 @@ def test_a_ticket_that_was_another_before(blank_page: Page, before: str, name: s
 REQUEST_ROWS = """
 <template data-of="ticket-row">
 {{ requests.row(EMPTY, shows_organization=true, label_url_prefix=list) }}</template>
-<ul id="told" data-list="tickets"></ul>
+<ul id="updated" data-list="tickets"></ul>
 <ul id="rendered">
 {{ requests.row(now, held, revision, shows_organization=true, label_url_prefix=list) }}</ul>"""
 
 
 @pytest.mark.parametrize("name", ["everything", "nulls", "hostile", "long"])
-def test_a_request(blank_page: Page, name: str) -> None:
+def test_a_request_row_equals_the_servers(blank_page: Page, name: str) -> None:
     now = ticket_now(TICKETS[name])
     values = {"held": HELD_CHANNELS, "revision": 1, "list": "/admin?company=quay&label="}
 
@@ -194,12 +194,12 @@ def test_a_request(blank_page: Page, name: str) -> None:
 
 GUILD_ROWS = """
 <template data-of="guild-row">{{ guilds.row(EMPTY) }}</template>
-<ul id="told" data-list="guilds"></ul>
+<ul id="updated" data-list="guilds"></ul>
 <ul id="rendered">{{ guilds.row(now, revision) }}</ul>"""
 
 
 @pytest.mark.parametrize("name", GUILDS)
-def test_a_server(blank_page: Page, name: str) -> None:
+def test_a_server_row_equals_the_servers(blank_page: Page, name: str) -> None:
     was, now = guild_now(GUILDS["nulls"]), guild_now(GUILDS[name])
 
     compare(blank_page, GUILD_ROWS, [guild_event(now, 1)], now=now, revision=1)
@@ -210,19 +210,19 @@ TIMELINES = """
 <template data-of="line-reply">{{ lines.reply(EMPTY) }}</template>
 <template data-of="line-note">{{ lines.note(EMPTY) }}</template>
 <template data-of="line-system">{{ lines.system(EMPTY) }}</template>
-<article data-ticket="{{ ticket }}"><ol id="told" data-list="timeline"></ol></article>
+<article data-ticket="{{ ticket }}"><ol id="updated" data-list="timeline"></ol></article>
 <ol id="rendered">{% for line in several %}{{ lines.entry(line) }}{% endfor %}</ol>"""
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_a_line(blank_page: Page, name: str) -> None:
+def test_a_timeline_line_equals_the_servers(blank_page: Page, name: str) -> None:
     one = line(LINES[name])
     event = ticket_event(ticket_now({}), 1, one)
 
     compare(blank_page, TIMELINES, [event], several=[one], ticket=TICKET)
 
 
-def test_lines_that_come_in_any_order(blank_page: Page) -> None:
+def test_timeline_lines_are_ordered_however_they_arrive(blank_page: Page) -> None:
     several = [
         line({"id": id_, "at": NOW + at, "author": ADA, "html": f"<p>{id_}</p>"})
         for id_, at in (("a", 1), ("b", 2), ("c", 2), ("d", 3))

@@ -71,12 +71,14 @@ def watcher(guild: GuildFixture, open_visitor: OpenVisitor) -> Visitor:
     return open_visitor(cookie)
 
 
-def test_every_event_has_its_toast_here() -> None:
+def test_every_event_type_has_an_expected_toast() -> None:
     assert sorted(TOASTS) == sorted(EVENT_TYPES)
 
 
 @pytest.mark.parametrize("type_", EVENT_TYPES)
-def test_the_toast_of_an_event(guild: GuildFixture, watcher: Visitor, type_: str) -> None:
+def test_an_event_makes_its_expected_toast(
+    guild: GuildFixture, watcher: Visitor, type_: str
+) -> None:
     if type_ == "guild.joined":
         send_sample(guild, "guild.left")
     for earlier in PRECEDING_TYPES.get(type_, ()):
@@ -94,7 +96,7 @@ def test_the_toast_of_an_event(guild: GuildFixture, watcher: Visitor, type_: str
     expect(shown).to_have_text(text) if text else expect(shown).to_be_hidden()
 
 
-def test_ones_own_doing_in_discord_makes_no_toast(guild: GuildFixture, watcher: Visitor) -> None:
+def test_own_actions_in_discord_make_no_toast(guild: GuildFixture, watcher: Visitor) -> None:
     guild.open_ticket(1, "Claimed by Ada herself")
     watcher.open("/guilds")
 
@@ -105,7 +107,7 @@ def test_ones_own_doing_in_discord_makes_no_toast(guild: GuildFixture, watcher: 
     assert watcher.find_toast("Ticket #1 claimed").count() == 0
 
 
-def test_the_owner_hears_of_the_bot_when_another_person_added_it(
+def test_the_owner_sees_a_toast_when_another_person_adds_the_bot(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     owner = open_visitor(guild.server.create_account(guild.mo), "/guilds")
@@ -116,7 +118,7 @@ def test_the_owner_hears_of_the_bot_when_another_person_added_it(
     expect(owner.find_toast(f"Bot installed in {guild.name}!")).to_be_visible()
 
 
-def test_a_flood_of_a_kind_becomes_one_toast(guild: GuildFixture, watcher: Visitor) -> None:
+def test_many_events_of_one_kind_become_one_toast(guild: GuildFixture, watcher: Visitor) -> None:
     watcher.open("/guilds")
 
     for number in range(1, 9):
@@ -126,9 +128,7 @@ def test_a_flood_of_a_kind_becomes_one_toast(guild: GuildFixture, watcher: Visit
     expect(watcher.find(".toast-card")).to_have_count(1)
 
 
-def test_there_are_never_more_toasts_than_one_can_read(
-    guild: GuildFixture, watcher: Visitor
-) -> None:
+def test_at_most_four_toasts_are_shown(guild: GuildFixture, watcher: Visitor) -> None:
     watcher.open("/guilds")
 
     guild.open_ticket(1, "One")
@@ -142,7 +142,7 @@ def test_there_are_never_more_toasts_than_one_can_read(
     assert watcher.find_toast("New ticket #1 created").count() == 0
 
 
-def test_a_toast_leads_to_what_it_tells_of_and_can_be_dismissed(
+def test_a_toast_links_to_its_ticket_and_can_be_dismissed(
     guild: GuildFixture, watcher: Visitor
 ) -> None:
     watcher.open("/guilds")
@@ -155,7 +155,7 @@ def test_a_toast_leads_to_what_it_tells_of_and_can_be_dismissed(
     expect(watcher.page.get_by_role("heading", level=1)).to_have_text("Stuck")
 
 
-def test_escape_dismisses_the_newest(guild: GuildFixture, watcher: Visitor) -> None:
+def test_escape_dismisses_the_newest_toast(guild: GuildFixture, watcher: Visitor) -> None:
     watcher.open("/guilds")
     guild.open_ticket(1, "Older")
     guild.post_message(1, guild.bo, "Newer", side="customer")
@@ -167,7 +167,7 @@ def test_escape_dismisses_the_newest(guild: GuildFixture, watcher: Visitor) -> N
     expect(watcher.find_toast("New ticket #1 created")).to_be_visible()
 
 
-def test_screen_readers_announce_it(guild: GuildFixture, watcher: Visitor) -> None:
+def test_a_toast_is_announced_to_screen_readers(guild: GuildFixture, watcher: Visitor) -> None:
     watcher.open("/guilds")
     guild.open_ticket(1, "Stuck")
 
@@ -176,7 +176,7 @@ def test_screen_readers_announce_it(guild: GuildFixture, watcher: Visitor) -> No
     expect(status).to_have_attribute("aria-live", "polite")
 
 
-def test_a_toast_goes_by_itself_unless_it_is_being_read(
+def test_a_toast_disappears_by_itself_unless_hovered_or_focused(
     guild: GuildFixture, watcher: Visitor
 ) -> None:
     watcher.page.clock.install()
@@ -193,7 +193,7 @@ def test_a_toast_goes_by_itself_unless_it_is_being_read(
     expect(toast).to_have_count(0)
 
 
-def test_the_same_event_heard_twice_is_shown_once(guild: GuildFixture, watcher: Visitor) -> None:
+def test_an_event_received_twice_makes_one_toast(guild: GuildFixture, watcher: Visitor) -> None:
     watcher.open("/guilds")
     watcher.start_recording_toasts()
     cursor = watcher.find("html").get_attribute("data-cursor")

@@ -23,7 +23,7 @@ def ticket_list_path(guild: GuildFixture) -> str:
     return f"/guilds/{guild.guild_id}/tickets"
 
 
-def test_from_the_list_of_servers_to_a_conversation_and_out(
+def test_a_conversation_is_reached_from_the_server_list(
     guild: GuildFixture, ada_visitor: Visitor
 ) -> None:
     guild.open_ticket(1, "The crane is stuck")
@@ -43,7 +43,7 @@ def test_from_the_list_of_servers_to_a_conversation_and_out(
     expect(ada_visitor.page).to_have_url(f"{guild.server.url}/sign-in?next=%2Fguilds")
 
 
-def test_a_stranger_signs_up_and_in(guild: GuildFixture, open_visitor: OpenVisitor) -> None:
+def test_a_new_person_signs_up_and_in(guild: GuildFixture, open_visitor: OpenVisitor) -> None:
     new = open_visitor(path="/sign-up", javascript=False)
     new.page.get_by_label("Your name").fill(guild.bo.name)
     new.page.get_by_label("Email address").fill(guild.bo.email)

@@ -7,13 +7,15 @@ API_ATTACKS = {
         "http/test_api_requests.py::test_invalid_fields_are_reported_with_their_pointers"
     ),
     "asking a program's address for what pages hide": (
-        "http/test_api_permissions.py::test_not_yours_and_not_there_are_the_same_bytes"
+        "http/test_api_permissions.py::test_forbidden_and_missing_are_answered_with_the_same_bytes"
     ),
     "JSON posted by another site": (
-        "http/test_api_requests.py::test_another_site_s_page_changes_nothing"
+        "http/test_api_requests.py::test_a_page_of_another_site_can_change_nothing"
     ),
-    "a form that passes for JSON": ("http/test_api_requests.py::test_a_body_must_be_called_json"),
+    "a form that passes for JSON": (
+        "http/test_api_requests.py::test_a_body_without_the_json_content_type_is_refused"
+    ),
     "hearing on one stream what belongs on another": (
-        "unit/test_grant_cache.py::test_each_stream_tells_its_part_and_what_is_one_s_own"
+        "unit/test_grant_cache.py::test_each_scope_carries_its_own_channels_and_the_personal_one"
     ),
 }

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from deskwire.accounts import people, sessions
+from deskwire.accounts.authentication import Browser, start_session
 from deskwire.direct_edits.processor import record_edits
 from deskwire.events.log import log
 from deskwire.integrations.discord.samples import build_sample_data
@@ -131,7 +132,7 @@ def _grant_permission(tx: Connection) -> None:
 def _sign_in_and_out(tx: Connection) -> None:
     person = people.find_by_email(tx, "olga@desk.test")
     assert person is not None
-    opened = sessions.create(tx, person.id, user_agent="a browser", client_ip=None, at=NOON)
+    opened = start_session(tx, person.id, Browser(None, "a browser"), NOON)
     sessions.revoke(tx, opened.session.id, at=NOON)
 
 

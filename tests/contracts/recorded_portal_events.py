@@ -13,7 +13,7 @@ from deskwire.events.channels import organization
 from deskwire.kit.clock import MINUTE
 from deskwire.kit.ids import new_id
 from deskwire.server.services import ACCESS
-from deskwire.tickets.actions import create, post_message, update
+from deskwire.tickets.actions import create, offboarding, post_message, update
 from deskwire.tickets.actions.create import RequestInput
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.files.attachments import files
@@ -122,7 +122,9 @@ class PortalRecorder:
             given={"role": "manager"},
             who="dan",
         )
-        yield partial(self.change_organization, action=members.remove_member, given={}, who="dan")
+        yield partial(
+            self.change_organization, action=offboarding.remove_member, given={}, who="dan"
+        )
         yield self.invite
         yield self.revoke
         mode = {"visibility": "participants"}

@@ -77,7 +77,9 @@ STRANGER = Persona("Sam Stranger", "900000000000000099")
 
 
 @pytest.mark.parametrize(("thing", "way"), CELLS)
-def test_exactly_these_people_see_it(access_probe: GuildAccessProbe, thing: str, way: str) -> None:
+def test_exactly_the_listed_people_see_it(
+    access_probe: GuildAccessProbe, thing: str, way: str
+) -> None:
     meant = {actor.name for actor in MATRIX[thing][1]}
 
     assert access_probe.by(thing, way) == meant, (
@@ -87,13 +89,13 @@ def test_exactly_these_people_see_it(access_probe: GuildAccessProbe, thing: str,
 
 
 @pytest.mark.parametrize("thing", [*SERVERS, *TICKETS])
-def test_who_is_not_signed_in_sees_nothing(access_probe: GuildAccessProbe, thing: str) -> None:
+def test_a_signed_out_visitor_sees_nothing(access_probe: GuildAccessProbe, thing: str) -> None:
     for address in access_probe.addresses(thing):
         answer = open_browser(access_probe.site).get(address)
         assert (answer.status_code, answer.text) == (303, "")
 
 
-def test_every_one_of_the_cast_is_in_the_matrix_or_is_eve() -> None:
+def test_the_whole_cast_but_dee_and_eve_is_in_the_matrix() -> None:
     named = {actor for _, actors in MATRIX.values() for actor in actors}
 
     assert set(CAST) - named == {DEE, EVE}

@@ -64,7 +64,7 @@ NOTES = {
 
 
 @pytest.mark.parametrize(("thing", "way"), CELLS)
-def test_exactly_these_people_see_it(
+def test_exactly_the_listed_people_see_it(
     access_probe: OrganizationAccessProbe, thing: str, way: str
 ) -> None:
     meant = {actor.name for actor in MATRIX[thing][1]}
@@ -72,7 +72,7 @@ def test_exactly_these_people_see_it(
     assert {actor.name for actor in CAST if access_probe.sees(actor, thing, way)} == meant
 
 
-def test_every_one_of_the_cast_is_in_the_matrix_or_has_nothing() -> None:
+def test_the_whole_cast_is_in_the_matrix_or_has_no_access() -> None:
     named = {actor for _, actors in MATRIX.values() for actor in actors}
 
     assert set(CAST) - named == {EVE, MO}

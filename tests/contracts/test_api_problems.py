@@ -19,5 +19,5 @@ def test_the_docs_list_every_problem() -> None:
     ], "docs/api.md does not list what src/deskwire/web/http/problems.py has"
 
 
-def test_every_refusal_has_a_code() -> None:
+def test_every_error_kind_has_a_problem_code() -> None:
     assert {*STATUS_BY_REFUSAL.values(), *DETAIL_BY_STATUS} <= CODE_BY_STATUS.keys()

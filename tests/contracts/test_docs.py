@@ -23,8 +23,8 @@ from tests.contracts.source_files import (
 )
 
 PAGES = [path for path in list_tracked_files() if path.endswith(".md")]
-FORMER_NAMES = "docs/decisions/names_of_before.md"
-# A decision record keeps the names of its day; names_of_before.md says what they are called now.
+FORMER_NAMES = "docs/decisions/former_names.md"
+# A decision record keeps the names of its day; former_names.md says what they are called now.
 CURRENT = [page for page in PAGES if not page.startswith("docs/decisions/")]
 BASES = (
     *("", "src/deskwire/", "frontend/", "frontend/src/", "frontend/src/*/"),
@@ -48,7 +48,7 @@ PLACEHOLDER = re.compile(r"[A-Z]+|\d+|…|'[^']*'|\{.*\}")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_link_leads_somewhere(page: str) -> None:
+def test_every_link_has_a_target(page: str) -> None:
     for text, target in re.findall(r"\[([^\]]*)\]\(([^)\s]+)\)", without_code(read_file(page))):
         if re.match(r"[a-z]+:", target):
             continue
@@ -73,7 +73,7 @@ def test_every_path_exists(page: str) -> None:
             assert defines(found[0], rest), f"{page} names {rest}, which {path} does not define"
 
 
-def test_the_readme_says_why_for_every_dependency() -> None:
+def test_the_readme_gives_a_reason_for_every_dependency() -> None:
     section = read_file("README.md").partition("## The parts, and why these")[2]
     rows = re.findall(r"^\| ([\w., -]+) \| \w.+ \|$", section.partition("\n## ")[0], re.MULTILINE)
     explained = [normalized(name) for names in rows[1:] for name in names.split(",")]
@@ -98,7 +98,7 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
-def test_former_names_lead_to_files_that_exist() -> None:
+def test_former_names_map_to_existing_files() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", read_file(FORMER_NAMES), re.MULTILINE)
 
     assert len(rows) > 100
@@ -109,7 +109,7 @@ def test_former_names_lead_to_files_that_exist() -> None:
 
 
 @pytest.mark.parametrize("page", CURRENT)
-def test_every_command_can_be_typed(page: str) -> None:
+def test_every_documented_command_parses(page: str) -> None:
     for quoted in commands_of(read_file(page)):
         words = quoted.split("#")[0].split()
         if words[:1] == ["deskwire"]:
@@ -125,7 +125,7 @@ def test_every_command_can_be_typed(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", CURRENT)
-def test_every_name_in_capitals_is_one_of_ours(page: str) -> None:
+def test_every_name_in_capitals_exists(page: str) -> None:
     for quoted in code_of(read_file(page)):
         name, is_valued, value = quoted.partition("=")
         name = name.strip()
@@ -137,7 +137,7 @@ def test_every_name_in_capitals_is_one_of_ours(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", CURRENT)
-def test_every_name_of_code_is_written_in_code(page: str) -> None:
+def test_every_code_name_in_the_docs_exists(page: str) -> None:
     for quoted in code_of(read_file(page)):
         name = quoted.removesuffix("()")
         if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) or not re.search(r"[a-z][A-Z._]", name):
@@ -264,7 +264,7 @@ def names_of(node: ast.stmt) -> set[str]:
     return set()
 
 
-def test_the_folder_map_is_fresh() -> None:
+def test_the_folder_map_is_up_to_date() -> None:
     check = [sys.executable, "scripts/folder_map.py", "--check"]
 
     run = subprocess.run(check, check=False, cwd=REPOSITORY_ROOT, capture_output=True, text=True)

@@ -13,6 +13,7 @@ from deskwire.events.types.registry import EVENT_CLASS_BY_TYPE, EVENT_CLASSES, E
 from deskwire.integrations.discord.payloads import PAYLOADS
 from deskwire.integrations.discord.samples import EVENT_TYPES
 from deskwire.web.rendering.activity_text import EVENT_DESCRIBERS
+from deskwire.web.rendering.live_events import live_events
 from tests.contracts.source_files import REPOSITORY_ROOT, read_file
 from tests.contracts.test_event_shapes import COMMITTED
 
@@ -29,7 +30,7 @@ CHANNEL_KINDS = (
 
 
 @pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
-def test_an_event_is_described_and_says_who_hears_it(event: type[Event]) -> None:
+def test_an_event_has_a_docstring_and_channel_kinds(event: type[Event]) -> None:
     where = f"src/deskwire/events/types/registry.py: {event.__name__}"
     own_doc = event.__dict__.get("__doc__")
 
@@ -40,7 +41,42 @@ def test_an_event_is_described_and_says_who_hears_it(event: type[Event]) -> None
     assert set(event.channel_kinds) <= set(CHANNEL_KINDS), f"{where}: unknown kind of channel"
 
 
-def test_every_class_of_the_catalogue_is_in_its_list() -> None:
+@pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
+def test_an_event_names_the_page_aspects_it_changes(event: type[Event]) -> None:
+    assert event.aspects, f"{event.__name__} needs `aspects` (events/types/aspects.py)"
+    assert event.type in matching_types(live_events(*event.aspects))
+
+
+def test_pages_derive_their_live_events_from_aspects() -> None:
+    folder = REPOSITORY_ROOT / "src/deskwire/web/templates"
+    by_hand = [
+        f"{path.relative_to(folder)}: {value}"
+        for path in sorted(folder.rglob("*.html"))
+        for value in re.findall(r'data-live="([^"]*)"', path.read_text(encoding="utf-8"))
+        if value and not value.startswith("{{ live_events(")
+    ]
+
+    assert not by_hand, 'write data-live="{{ live_events(…) }}" (web/rendering/live_events.py)'
+
+
+def test_an_unknown_aspect_is_refused() -> None:
+    with pytest.raises(ValueError, match="tickets"):
+        live_events("tickets")
+
+
+@pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
+def test_a_personal_channel_carries_nothing_that_needs_a_permission(event: type[Event]) -> None:
+    if "user:ID" not in event.channel_kinds:
+        return
+
+    assert not {"now", "line", "held"} & set(event.model_fields), (
+        f"{event.type} shows the state of a ticket or a server, which the person may no longer see "
+        "when they replay it: send it on the channel of that right, and name their own channel in "
+        "`access_changes`, so that those who gain the right by it hear it"
+    )
+
+
+def test_every_event_class_is_registered() -> None:
     declared = {cls for cls in subclasses(Event) if "type" in cls.__dict__}
 
     assert declared == set(EVENT_CLASSES), (
@@ -52,7 +88,7 @@ def test_every_class_of_the_catalogue_is_in_its_list() -> None:
 @pytest.mark.parametrize(
     ("path", "table"), [("model/reducers.ts", "REDUCERS"), ("model/toasts.ts", "TOASTS")]
 )
-def test_the_browser_has_a_row_for_every_event(path: str, table: str) -> None:
+def test_the_frontend_has_a_reducer_for_every_event(path: str, table: str) -> None:
     text = read_file(f"frontend/src/{path}")
     start = text.index(f"export const {table}")
     rows = re.findall(r'^  "([a-z_.]+)":', text[start : text.index("\n};", start)], re.MULTILINE)
@@ -68,7 +104,7 @@ def test_every_event_has_a_sentence_in_the_activity_of_a_server() -> None:
     )
 
 
-def test_the_bots_events_are_the_same_everywhere() -> None:
+def test_the_bots_event_types_agree_everywhere() -> None:
     assert set(EVENT_TYPES) == set(PAYLOADS), (
         "integrations/discord: samples.py and payloads.py differ"
     )
@@ -77,7 +113,7 @@ def test_the_bots_events_are_the_same_everywhere() -> None:
     )
 
 
-def test_what_is_generated_is_fresh() -> None:
+def test_generated_files_are_up_to_date() -> None:
     for name, text in generate.render_files(REPOSITORY_ROOT):
         assert read_file(name) == text, f"{name} is stale: run `make generate`"
 
@@ -94,7 +130,7 @@ def test_an_event_goes_only_to_the_channels_it_declares(name: str) -> None:
 
 
 @pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
-def test_every_declared_kind_of_channel_is_reached(event: type[Event]) -> None:
+def test_every_declared_channel_kind_is_used(event: type[Event]) -> None:
     entries = [json.loads(path.read_text(encoding="utf-8")) for path in COMMITTED.values()]
     reached = {
         kind_of(channel)
@@ -107,7 +143,7 @@ def test_every_declared_kind_of_channel_is_reached(event: type[Event]) -> None:
 
 
 @pytest.mark.parametrize("name", COMMITTED)
-def test_the_published_schema_fits_what_is_sent(name: str) -> None:
+def test_sent_events_match_the_published_schema(name: str) -> None:
     schema = json.loads(read_file("docs/events.schema.json"))
     entry = json.loads(COMMITTED[name].read_text(encoding="utf-8"))
     envelope = {"type": entry["type"], "data": entry["data"], "timestamp": 0}
@@ -116,6 +152,16 @@ def test_the_published_schema_fits_what_is_sent(name: str) -> None:
     problems = list(misfits(envelope, chosen, schema["$defs"], entry["type"]))
 
     assert not problems, f"docs/events.schema.json does not fit: {'; '.join(problems)}"
+
+
+def matching_types(patterns: str) -> set[str]:
+    """Return the event types that the value of a `data-live` attribute matches."""
+    return {
+        type_
+        for type_ in EVENT_CLASS_BY_TYPE
+        for pattern in patterns.split()
+        if type_ == pattern or (pattern.endswith(".*") and type_.startswith(pattern[:-1]))
+    }
 
 
 def kind_of(channel: str) -> str:

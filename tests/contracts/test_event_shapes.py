@@ -32,7 +32,7 @@ def recorded() -> dict[str, RecordedEvent]:
     return found
 
 
-def test_every_event_has_a_snapshot_and_no_snapshot_is_left_over() -> None:
+def test_every_event_has_a_snapshot_and_every_snapshot_an_event() -> None:
     assert set(recorded()) == set(COMMITTED), (
         "tests/contracts/snapshots does not hold what tests/contracts/recorded_events.py records"
     )
@@ -41,7 +41,7 @@ def test_every_event_has_a_snapshot_and_no_snapshot_is_left_over() -> None:
 
 
 @pytest.mark.parametrize("name", COMMITTED)
-def test_an_event_is_sent_as_it_was_before(name: str) -> None:
+def test_an_event_equals_its_snapshot(name: str) -> None:
     before = json.loads(COMMITTED[name].read_text(encoding="utf-8"))
 
     assert recorded()[name] == before, (
@@ -51,7 +51,7 @@ def test_an_event_is_sent_as_it_was_before(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMITTED)
-def test_a_snapshot_fits_the_catalogue(name: str) -> None:
+def test_a_snapshot_fits_its_event_class(name: str) -> None:
     entry = json.loads(COMMITTED[name].read_text(encoding="utf-8"))
     kind = EVENT_CLASS_BY_TYPE[entry["type"]]
 
@@ -59,10 +59,10 @@ def test_a_snapshot_fits_the_catalogue(name: str) -> None:
 
     assert json.loads(event.model_dump_json(by_alias=True, exclude_unset=True)) == entry["data"]
     undeclared = set(entry["data"]) - aliases(kind) - OF_THE_SENDER
-    assert not undeclared, f"{name} has fields the catalogue does not name: {undeclared}"
+    assert not undeclared, f"{name} has fields the catalog does not name: {undeclared}"
 
 
-OF_THE_SENDER: set[str] = set()  # the samples hold nothing the catalogue does not name
+OF_THE_SENDER: set[str] = set()  # the samples hold nothing the catalog does not name
 
 
 def aliases(kind: type[Any]) -> set[str]:

@@ -45,81 +45,82 @@ TESTED_ELSEWHERE = {
     **PORTAL_ATTACKS,
     **API_ATTACKS,
     # The door for webhooks
-    "a forged body": "unit/test_discord_source.py::test_a_body_that_was_tampered_with_is_refused",
+    "a forged body": "unit/test_discord_source.py::test_a_tampered_body_is_refused",
     "a signature in a form that another parser would take": (
         "unit/test_discord_source.py::test_a_signature_in_another_form_is_refused"
     ),
     "an old delivery played again, or one from the future": (
-        "unit/test_discord_source.py::test_five_minutes_either_way_are_let_in"
+        "unit/test_discord_source.py::test_timestamps_within_five_minutes_are_accepted"
     ),
     "the same delivery again": (
-        "db/test_discord_convergence.py::test_what_arrives_again_changes_nothing"
+        "db/test_discord_convergence.py::test_repeated_events_change_nothing"
     ),
     "another event under a known id": (
-        "db/test_discord_convergence.py::test_an_id_that_comes_again_with_another_event_is_parked"
+        "db/test_discord_convergence.py::test_a_repeated_id_with_a_different_event_is_parked"
     ),
-    "JSON made to break parsers": (
-        "unit/test_discord_source.py::test_what_is_not_json_is_answered_so"
-    ),
+    "JSON made to break parsers": ("unit/test_discord_source.py::test_invalid_json_is_reported"),
     # The figures
     "reading how busy a desk is": (
-        "http/test_metrics.py::test_without_the_token_the_answer_says_what_to_send"
+        "http/test_metrics.py::test_a_request_without_the_token_is_told_what_to_send"
     ),
     "reading it through the proxy on the same machine": (
-        "http/test_metrics.py::test_in_production_there_is_nothing_without_a_token"
+        "http/test_metrics.py::test_in_production_metrics_are_off_without_a_token"
     ),
     "calling oneself near with a header": (
-        "http/test_metrics.py::test_without_a_token_this_machine_may_ask_but_no_one_through_a_proxy"
+        "http/test_metrics.py::test_without_a_configured_token_only_direct_local_requests_are_answered"
     ),
     # The door for people
     "guessing one person's password": (
-        "db/test_accounts_rate_limit.py::test_the_fifth_attempt_is_heard_and_the_sixth_is_not"
+        "db/test_accounts_rate_limit.py::test_the_fifth_attempt_is_allowed_and_the_sixth_refused"
     ),
     "guessing from many places": (
-        "db/test_accounts_rate_limit.py::test_changing_the_source_does_not_help_with_one_address"
+        "db/test_accounts_rate_limit.py::test_attempts_for_one_address_are_limited_across_networks"
     ),
     "guessing many people's passwords": (
-        "db/test_accounts_rate_limit.py::test_changing_the_address_does_not_help_one_source"
+        "db/test_accounts_rate_limit.py::test_attempts_from_one_network_are_limited_across_addresses"
     ),
     "guessing from a whole IPv6 network": (
-        "db/test_accounts_rate_limit.py::test_one_ipv6_customer_is_one_source"
+        "db/test_accounts_rate_limit.py::test_an_ipv6_customer_counts_as_one_network"
     ),
     "asking who has an account": (
         "db/test_auth_sign_in.py::test_unknown_and_wrong_are_answered_alike"
     ),
     "telling it by the clock": (
-        "unit/test_accounts_passwords.py::test_no_one_is_checked_as_long_as_someone"
+        "unit/test_accounts_passwords.py::test_an_unknown_account_is_verified_against_a_dummy_hash"
     ),
     "a session planted before sign-in": (
-        "db/test_auth_sign_in.py::test_a_planted_session_is_not_the_one_that_is_signed_in"
+        "db/test_auth_sign_in.py::test_signing_in_replaces_a_planted_session"
     ),
     "a password stolen and since changed": (
-        "db/test_accounts_actions.py::test_a_password_changed_meanwhile_keeps_the_old_one_out"
+        "db/test_accounts_authentication.py::test_an_old_password_is_refused_if_changed_meanwhile"
     ),
-    "a link used twice": "db/test_accounts_links.py::test_of_eight_at_once_one_redeems",
+    "a link used twice": (
+        "db/test_accounts_links.py::test_of_eight_concurrent_redemptions_one_succeeds"
+    ),
     "a link read from a Referer": (
-        "db/test_auth_pages.py::test_no_referer_carries_the_secret_of_a_welcome"
+        "db/test_auth_pages.py::test_no_referer_contains_the_token_of_a_welcome_link"
     ),
     "a form posted by another site": (
-        "unit/test_middleware.py::test_only_our_own_pages_may_change_something"
+        "unit/test_middleware.py::test_only_same_origin_pages_may_make_changes"
     ),
-    "a way back that leads elsewhere": ("db/test_auth_sign_in.py::test_anything_else_leads_home"),
+    "a way back that leads elsewhere": (
+        "db/test_auth_sign_in.py::test_any_other_redirect_leads_to_the_home_page"
+    ),
     "a name that turns the text around it": (
-        "unit/test_accounts_passwords.py::test_a_name_that_would_break_lines_is_refused"
+        "unit/test_accounts_passwords.py::test_a_name_with_line_breaks_is_refused"
     ),
     "a form of many megabytes": (
         "unit/test_middleware.py::test_a_body_without_a_length_is_counted_while_it_is_read"
     ),
     # Pages
     "the address of somebody else's ticket": (
-        "http/test_page_visibility.py::test_not_yours_and_not_there_are_the_same_bytes"
+        "http/test_page_visibility.py::test_forbidden_and_missing_are_answered_with_the_same_bytes"
     ),
     "learning from refusals that something happened": (
-        "http/test_page_visibility.py"
-        "::test_a_refusal_does_not_change_when_something_happens_elsewhere"
+        "http/test_page_visibility.py::test_a_not_found_page_does_not_change_with_hidden_activity"
     ),
     "markup in names, subjects and messages": (
-        "http/test_escaping.py::test_markup_in_subjects_names_tags_and_messages_is_text"
+        "http/test_escaping.py::test_markup_in_subjects_names_tags_and_messages_is_escaped"
     ),
     "a search that is a query": (
         "http/test_escaping.py::test_no_search_text_breaks_the_list_or_finds_too_much"
@@ -128,21 +129,20 @@ TESTED_ELSEWHERE = {
         "http/test_escaping.py::test_pages_carry_no_inline_script_style_or_handler"
     ),
     "a page in somebody else's frame": (
-        "unit/test_middleware.py::test_every_answer_says_what_a_browser_may_do"
+        "unit/test_middleware.py::test_every_response_has_the_security_headers"
     ),
     "a file outside the static folder": (
-        "http/test_routes.py"
-        "::test_static_files_are_kept_for_ever_only_under_the_address_of_their_content"
+        "http/test_routes.py::test_static_files_are_immutable_only_under_their_hashed_url"
     ),
     # Streams
     "a stream without a session": (
         "http/live/test_endpoint.py::test_without_a_session_there_is_no_stream"
     ),
     "a cookie that was made up": (
-        "http/live/test_endpoint.py::test_a_cookie_no_one_gave_out_is_no_session"
+        "http/live/test_endpoint.py::test_an_unknown_cookie_opens_no_stream"
     ),
     "listening on after losing a role": (
-        "http/live/test_access_changes.py::test_who_loses_a_role_hears_that_last_and_nothing_later"
+        "http/live/test_access_changes.py::test_a_person_who_loses_a_role_hears_that_last"
     ),
     "listening on after signing out": (
         "http/live/test_stream_endings.py::test_signing_out_ends_every_stream_of_the_session_and_no_other"
@@ -155,32 +155,32 @@ TESTED_ELSEWHERE = {
         "::test_an_unknown_cursor_is_answered_with_the_position_to_continue_from"
     ),
     "any interleaving of the above": (
-        "unit/test_hub_random_histories.py::test_no_history_leaks_or_starves"
+        "unit/test_hub_random_histories.py::test_no_random_history_leaks_or_withholds_an_event"
     ),
     "streams without end": (
-        "http/live/test_stream_endings.py::test_the_oldest_stream_of_a_person_makes_room_and_hears_why"
+        "http/live/test_stream_endings.py::test_the_oldest_of_too_many_streams_is_closed_with_a_reason"
     ),
     "a reader who does not read": (
         "http/test_slow_subscriptions.py"
-        "::test_a_client_that_falls_out_of_the_buffer_is_disconnected_and_told_on_return"
+        "::test_a_client_that_falls_out_of_the_buffer_is_disconnected_and_told_why"
     ),
     # Secrets
     "a stolen database: sessions": (
-        "db/test_accounts_sessions.py::test_the_secret_is_neither_stored_nor_shown"
+        "db/test_accounts_sessions.py::test_a_token_is_neither_stored_nor_in_a_repr"
     ),
     "a stolen database: links": (
         "db/test_accounts_links.py::test_the_secret_of_a_link_is_not_stored"
     ),
-    "a stolen log": "unit/test_middleware.py::test_the_secret_of_a_link_is_not_written_down",
+    "a stolen log": "unit/test_middleware.py::test_the_token_of_a_link_is_not_logged",
     "an error that shows settings": "unit/test_settings.py::test_a_value_is_never_repeated",
     "commands from another program on this machine": (
-        "http/test_cli.py::test_a_stranger_on_loopback_cannot_give_commands"
+        "http/test_cli.py::test_a_local_program_without_the_secret_cannot_give_commands"
     ),
 }
 
 
 @pytest.mark.parametrize("attack", TESTED_ELSEWHERE)
-def test_an_attack_has_its_test(attack: str) -> None:
+def test_every_attack_has_an_existing_test(attack: str) -> None:
     path, _, name = TESTED_ELSEWHERE[attack].partition("::")
     tree = ast.parse((REPOSITORY_ROOT / "tests" / path).read_text(encoding="utf-8"))
 
@@ -228,7 +228,7 @@ async def test_a_signed_body_of_many_megabytes_is_not_read(door_fixture: DoorFix
     assert (answer.status_code, door_fixture.kept()) == (413, 0)
 
 
-async def test_a_body_without_end_is_cut_off(tmp_path: Path) -> None:
+async def test_an_endless_body_is_cut_off(tmp_path: Path) -> None:
     gate = DoorFixture(tmp_path, body_timeout=0.05)
 
     async def trickle() -> Any:
@@ -241,7 +241,7 @@ async def test_a_body_without_end_is_cut_off(tmp_path: Path) -> None:
     gate.db.close()
 
 
-async def test_without_a_secret_no_one_is_let_in(tmp_path: Path) -> None:
+async def test_without_a_secret_every_delivery_is_refused(tmp_path: Path) -> None:
     gate = DoorFixture(tmp_path, secrets=())
     body = build_envelope("guild.left", {"guildId": "1"}, now())
 
@@ -266,7 +266,7 @@ def newest(desk: DeskFixture) -> tuple[list[str], dict[str, Any]]:
     return json.loads(row.channels), json.loads(row.data)
 
 
-def test_a_tickets_id_means_nothing_in_another_server(desk: DeskFixture) -> None:
+def test_a_ticket_id_of_one_server_is_unknown_in_another(desk: DeskFixture) -> None:
     desk.open_ticket(1, "The crane is stuck")
     theirs = newest(desk)[1]["ticket"]
 
@@ -277,7 +277,7 @@ def test_a_tickets_id_means_nothing_in_another_server(desk: DeskFixture) -> None
     assert data["workspace"] == f"guild:{ATTIC_GUILD}"
 
 
-def test_a_sender_cannot_speak_in_our_fields(desk: DeskFixture) -> None:
+def test_a_sender_cannot_set_internal_fields(desk: DeskFixture) -> None:
     desk.open_ticket(1, "The crane is stuck")
     real = newest(desk)[1]["ticket"]
     forged = {
@@ -316,7 +316,7 @@ def test_a_sender_cannot_speak_in_our_fields(desk: DeskFixture) -> None:
         "| a |\n|---|\n| <iframe src=x> |",
     ],
 )
-def test_no_text_becomes_script_style_or_a_beacon(text: str) -> None:
+def test_no_text_becomes_a_script_style_or_remote_image(text: str) -> None:
     seen = Elements()
     seen.feed(render_markdown(text))
 
@@ -350,7 +350,7 @@ def test_no_text_can_end_its_frame(end: str) -> None:
     assert len(frame.decode().splitlines()) == 3  # id, data, and the end of the frame
 
 
-def test_what_the_log_stores_is_one_line(desk: DeskFixture) -> None:
+def test_a_log_entry_is_stored_on_one_line(desk: DeskFixture) -> None:
     desk.open_ticket(1, "One\nline\r\n\r\nevent: goodbye\u2028end")
 
     chosen = select(log.c.data).order_by(log.c.position.desc()).limit(1)
@@ -373,7 +373,7 @@ def test_forwarded_addresses_are_ignored_unless_configured(
     assert not config.proxy_headers
 
 
-def test_the_shells_secret_is_its_owners_alone(tmp_path: Path) -> None:
+def test_the_secret_of_the_control_socket_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     lock = DatabaseLock(tmp_path / "desk.db")
     lock.acquire()
     lock.write_address({"secret": "s"})

@@ -145,7 +145,7 @@ def test_no_two_modules_import_each_other() -> None:
         assert path is None, f"these import each other in a ring: {' → '.join(path or [])}"
 
 
-def test_imports_stand_at_the_top() -> None:
+def test_imports_are_at_the_top_of_modules() -> None:
     for module in list_modules():
         late = all_imports(module.tree) - typing_only(module.tree) - set(module.tree.body)
         if late and module.name not in ALLOWED_LATE_IMPORTS:

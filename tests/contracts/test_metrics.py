@@ -46,14 +46,14 @@ async def test_the_page_lists_every_metric_with_its_kind_and_labels(
     ], "the tables of docs/metrics.md are not what server/metrics.py says, in its order"
 
 
-def test_the_page_lists_what_the_process_tells_by_itself() -> None:
+def test_the_page_lists_the_process_metrics() -> None:
     process = ProcessCollector(registry=CollectorRegistry())
     documented = {row[:2] for row in ROW.findall(PAGE)}
 
     assert {(name_of(each), kind_of(each)) for each in process.collect()} <= documented
 
 
-async def test_names_are_as_prometheus_wants_them(families: list[Metric]) -> None:
+async def test_metric_names_follow_the_prometheus_conventions(families: list[Metric]) -> None:
     for family in families:
         name = name_of(family)
         assert re.fullmatch(r"deskwire(_[a-z]+)+", name)
@@ -62,7 +62,7 @@ async def test_names_are_as_prometheus_wants_them(families: list[Metric]) -> Non
         assert family.documentation.endswith("."), name
 
 
-def test_every_alert_asks_for_metrics_that_exist() -> None:
+def test_every_alert_uses_existing_metrics() -> None:
     documented = {row[0] for row in ROW.findall(PAGE)} | OF_PROMETHEUS
     alerts = ALERT.findall(PAGE.partition("## Alerts")[2])
 

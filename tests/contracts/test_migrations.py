@@ -37,7 +37,7 @@ def upgrade() -> None:
 '''
 
 
-def test_a_migrated_database_is_the_one_the_tables_describe(tmp_path: Path) -> None:
+def test_a_migrated_database_equals_the_table_definitions(tmp_path: Path) -> None:
     db = migrated(tmp_path / "desk.db")
 
     differences = db.read_sync(
@@ -52,7 +52,7 @@ def test_a_migrated_database_is_the_one_the_tables_describe(tmp_path: Path) -> N
     )
 
 
-def test_both_ways_of_making_a_database_give_the_same(tmp_path: Path) -> None:
+def test_creating_and_migrating_give_the_same_database(tmp_path: Path) -> None:
     """`compare_metadata` does not see all: AUTOINCREMENT, what foreign keys do, key order."""
     made = SQLite(f"sqlite:///{tmp_path / 'made.db'}")
     made.write_sync(schema.metadata.create_all)
@@ -66,7 +66,7 @@ def test_both_ways_of_making_a_database_give_the_same(tmp_path: Path) -> None:
         assert found[thing] == expected[thing], f"{thing}: correct its version"
 
 
-def test_both_ways_of_making_a_database_give_the_same_triggers(tmp_path: Path) -> None:
+def test_creating_and_migrating_give_the_same_triggers(tmp_path: Path) -> None:
     made = SQLite(f"sqlite:///{tmp_path / 'made.db'}")
     made.write_sync(schema.metadata.create_all)
     db = migrated(tmp_path / "desk.db")
@@ -79,33 +79,33 @@ def test_both_ways_of_making_a_database_give_the_same_triggers(tmp_path: Path) -
     assert sum(name.startswith("outside_") for name in found) == 4 * len(WATCHED_TABLES)
 
 
-def test_every_watched_table_raises_a_revision_that_begins_at_0_for_who_names_none() -> None:
+def test_every_watched_table_has_a_default_revision() -> None:
     for table in WATCHED_TABLES:
         default = table.c.revision.server_default
         assert default is not None, f"{table.name}: an INSERT by hand would not be noticed"
 
 
-def test_every_table_that_shows_on_a_page_with_a_revision_is_watched() -> None:
+def test_every_table_with_a_revision_is_watched() -> None:
     revised = {each.name for each in schema.metadata.tables.values() if "revision" in each.c}
 
     assert {table.name for table in WATCHED_TABLES} == revised, "add it to WATCHED, and a version"
 
 
-def test_every_module_with_a_table_is_known_to_the_schema() -> None:
+def test_the_schema_imports_every_module_with_a_table() -> None:
     known = {module.__name__.removeprefix("deskwire.") for module in schema.TABLE_MODULES}
     declaring = {module.name for module in list_modules() if re.search(r"= Table\(", module.text)}
 
     assert known == declaring, "src/deskwire/schema.py: TABLES is not complete"
 
 
-def test_the_versions_are_one_line() -> None:
+def test_the_migrations_form_one_line() -> None:
     script = ScriptDirectory.from_config(schema._create_alembic_config())
 
     assert len(script.get_heads()) == 1, "two versions claim to be the newest: merge them"
     assert len(script.get_bases()) == 1
 
 
-def test_an_upgrade_keeps_what_is_there_and_the_file_as_it_was(
+def test_an_upgrade_keeps_the_rows_and_a_copy_of_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db = migrated(tmp_path / "desk.db")
@@ -125,7 +125,7 @@ def test_an_upgrade_keeps_what_is_there_and_the_file_as_it_was(
     db.close()
 
 
-def test_a_second_start_migrates_and_copies_nothing(tmp_path: Path) -> None:
+def test_a_second_start_neither_migrates_nor_copies(tmp_path: Path) -> None:
     db = migrated(tmp_path / "desk.db")
 
     before, after = schema.migrate(db)
@@ -135,7 +135,7 @@ def test_a_second_start_migrates_and_copies_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.before-*"))
 
 
-def test_a_database_of_a_newer_version_is_left_alone(
+def test_a_database_of_a_newer_version_is_left_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as newer:

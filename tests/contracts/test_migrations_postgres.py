@@ -38,7 +38,7 @@ def migrated_db() -> Iterator[Postgres]:
     opened.close()
 
 
-def test_a_migrated_database_is_the_one_the_tables_describe(migrated_db: Postgres) -> None:
+def test_a_migrated_database_equals_the_table_definitions(migrated_db: Postgres) -> None:
     differences = migrated_db.read_sync(
         lambda tx: compare_metadata(
             MigrationContext.configure(tx, opts={"include_name": is_common}), schema.metadata
@@ -48,7 +48,7 @@ def test_a_migrated_database_is_the_one_the_tables_describe(migrated_db: Postgre
     assert differences == [], "tables and versions differ on PostgreSQL"
 
 
-def test_both_ways_of_making_a_database_give_the_same(db: Postgres, migrated_db: Postgres) -> None:
+def test_creating_and_migrating_give_the_same_database(db: Postgres, migrated_db: Postgres) -> None:
     db.write_sync(schema.metadata.create_all)
 
     assert migrated_db.read_sync(as_postgresql_sees_it) == db.read_sync(as_postgresql_sees_it)
@@ -66,7 +66,7 @@ def test_both_databases_have_the_same_tables(migrated_db: Postgres, tmp_path: Pa
         assert found[table] == expected[table], f"{table} differs between the two"
 
 
-def test_an_upgrade_keeps_what_is_there(
+def test_an_upgrade_keeps_the_rows(
     migrated_db: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     migrated_db.write_sync(people.create, name="Ada", email="ada@desk.test", at=1)
@@ -82,7 +82,7 @@ def test_an_upgrade_keeps_what_is_there(
     assert migrated_db.read_sync(log.read_epoch) == epoch
 
 
-def test_an_upgrade_that_breaks_changes_nothing(
+def test_a_failed_upgrade_changes_nothing(
     migrated_db: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (
@@ -103,7 +103,7 @@ def test_an_upgrade_that_breaks_changes_nothing(
     assert after == before
 
 
-async def test_of_two_who_migrate_at_once_one_waits_and_finds_nothing_to_do(db: Postgres) -> None:
+async def test_of_two_concurrent_migrations_one_waits_and_does_nothing(db: Postgres) -> None:
     other = Postgres(get_server().url_of(db.name.rpartition("/")[2]))
 
     done = await asyncio.gather(
@@ -117,7 +117,7 @@ async def test_of_two_who_migrate_at_once_one_waits_and_finds_nothing_to_do(db: 
     other.close()
 
 
-async def test_who_migrates_waits_for_a_migration_under_way(db: Postgres) -> None:
+async def test_a_migration_waits_for_one_in_progress(db: Postgres) -> None:
     begun, over = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -151,7 +151,7 @@ async def test_who_migrates_waits_for_a_migration_under_way(db: Postgres) -> Non
         ("DELETE FROM log_state", "its epoch"),
     ],
 )
-def test_serving_a_database_that_is_not_ready_is_refused(
+def test_serving_an_unmigrated_database_is_refused(
     migrated_db: Postgres, damage: str, sentence: str
 ) -> None:
     migrated_db.write_sync(lambda tx: tx.exec_driver_sql(damage))
@@ -160,12 +160,12 @@ def test_serving_a_database_that_is_not_ready_is_refused(
         open_database(get_server().url_of(migrated_db.name.rpartition("/")[2]))
 
 
-def test_serving_an_empty_database_says_how_to_begin(db: Postgres) -> None:
+def test_serving_an_empty_database_says_how_to_create_one(db: Postgres) -> None:
     with pytest.raises(Conflict, match=r"is at nothing.*run `deskwire migrate`"):
         open_database(get_server().url_of(db.name.rpartition("/")[2]))
 
 
-def test_another_programs_database_is_left_alone(db: Postgres) -> None:
+def test_another_programs_database_is_left_unchanged(db: Postgres) -> None:
     db.write_sync(lambda tx: tx.exec_driver_sql("CREATE TABLE places (name TEXT)"))
 
     with pytest.raises(Conflict, match="belongs to another program"):

@@ -18,7 +18,7 @@ ELSEWHERE = ("tests/", "scripts/", "bench/", "frontend/src/", "frontend/test/")
 GENERATED = ("frontend/src/generated/", "src/deskwire/migrations/versions/")
 
 
-def test_no_module_is_longer_than_one_can_read() -> None:
+def test_no_module_exceeds_the_limit() -> None:
     for module in list_modules():
         if module.path.startswith(GENERATED):
             continue
@@ -27,7 +27,7 @@ def test_no_module_is_longer_than_one_can_read() -> None:
         )
 
 
-def test_no_function_is_longer_than_one_can_read() -> None:
+def test_no_function_exceeds_the_limit() -> None:
     for module in list_modules():
         if module.path.startswith(GENERATED):
             continue
@@ -38,7 +38,7 @@ def test_no_function_is_longer_than_one_can_read() -> None:
             )
 
 
-def test_tests_and_the_browser_side_keep_to_it_too() -> None:
+def test_no_test_or_frontend_file_exceeds_the_limit() -> None:
     for path in list_tracked_files():
         is_ours = path.startswith(ELSEWHERE) and not path.startswith(GENERATED)
         if is_ours and path.endswith((".py", ".ts", ".css")):
@@ -46,7 +46,7 @@ def test_tests_and_the_browser_side_keep_to_it_too() -> None:
             assert lines <= LONGEST_FILE_ELSEWHERE, f"{path} has {lines} lines: part it"
 
 
-def test_most_functions_are_small() -> None:
+def test_the_median_and_most_functions_are_small() -> None:
     lengths = [length_of(f) for module in list_modules() for f in iter_functions(module.tree)]
     sizes = [module.line_count for module in list_modules() if module.line_count]
 
@@ -55,7 +55,7 @@ def test_most_functions_are_small() -> None:
     assert median(sizes) <= MEDIAN_MODULE
 
 
-def test_every_file_opens_with_what_it_is_for() -> None:
+def test_every_file_opens_with_a_docstring() -> None:
     for module in list_modules():
         if module.text.strip():
             doc = ast.get_docstring(module.tree)

@@ -29,7 +29,7 @@ def documented() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("right", Permission)
-def test_the_docs_say_who_has_a_right(right: Permission) -> None:
+def test_the_docs_list_the_roles_of_every_permission(right: Permission) -> None:
     table = documented()
     roles = [name.strip("`") for name in table["permission"]]
 
@@ -43,11 +43,11 @@ def test_the_docs_say_who_has_a_right(right: Permission) -> None:
     )
 
 
-def test_every_role_has_its_rights_and_a_name_for_people() -> None:
+def test_every_role_has_permissions_and_a_label() -> None:
     assert set(ROLE_PERMISSIONS) == {*CLIENT_ROLES, *INTERNAL_ROLES} == set(ROLE_LABELS)
 
 
-def test_who_sees_deliveries_holds_the_channel_by_which_their_pages_are_taken_away() -> None:
+def test_roles_that_see_deliveries_hold_the_people_channel() -> None:
     seers = {role for role, rights in ROLE_PERMISSIONS.items() if Permission.DELIVERIES in rights}
 
     assert seers <= {
@@ -55,7 +55,7 @@ def test_who_sees_deliveries_holds_the_channel_by_which_their_pages_are_taken_aw
     }, "templates/admin_deliver*.html say data-held=people: give deliveries a channel of their own"
 
 
-def test_no_words_promise_to_delete_an_organization_to_who_may_not() -> None:
+def test_only_roles_that_can_delete_an_organization_list_that_permission() -> None:
     deleting = {right for right in Permission if "delete" in right and "organization" in right}
     promised = {role for role, rights in ROLE_PERMISSIONS.items() if rights & deleting}
 
@@ -77,14 +77,12 @@ def test_no_words_promise_to_delete_an_organization_to_who_may_not() -> None:
         ),
     ],
 )
-def test_a_refusal_names_a_person_who_could_allow_it(
-    role: Role, right: Permission, said: str
-) -> None:
+def test_a_refusal_names_a_person_who_can_help(role: Role, right: Permission, said: str) -> None:
     with pytest.raises(Forbidden, match=said):
         require_in(ROLE_PERMISSIONS[role], right)
 
 
-def test_no_client_has_a_right_of_the_team() -> None:
+def test_no_client_role_has_a_staff_permission() -> None:
     of_the_team = {
         Permission.NOTE,
         Permission.WORK,

@@ -10,7 +10,7 @@ SCRIPTS = REPOSITORY_ROOT / "frontend/src"
 PAGES = REPOSITORY_ROOT / "src/deskwire/web"
 
 
-def test_every_attribute_that_a_script_reads_is_set() -> None:
+def test_every_attribute_read_by_a_script_is_set() -> None:
     scripts = "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS.rglob("*.ts"))
     pages = "\n".join(
         path.read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def test_every_attribute_that_a_script_reads_is_set() -> None:
     assert sorted(unset - set_by_scripts) == [], "no template sets it: was it renamed there only?"
 
 
-def test_the_front_ends_readme_names_attributes_that_exist() -> None:
+def test_the_frontend_readme_names_existing_attributes() -> None:
     readme = (REPOSITORY_ROOT / "frontend/README.md").read_text(encoding="utf-8")
     code = "\n".join(
         path.read_text(encoding="utf-8")

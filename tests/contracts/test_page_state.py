@@ -72,7 +72,7 @@ class PageStory:
 
     def check(self, type_: str, at: int, data: dict[str, Any]) -> None:
         entries = self.tell(type_, at, data)
-        assert_no_note(self.tx)
+        assert_no_direct_edit(self.tx)
         self._compare(entries, f"{type_} {data}")
 
     def check_by_hand(self, *statements: str) -> None:
@@ -167,7 +167,7 @@ def catch_up(shown: PageState, now: PageState) -> None:
                 rows[key] = fresh[key]
 
 
-def assert_no_note(tx: Connection) -> None:
+def assert_no_direct_edit(tx: Connection) -> None:
     """Check that no write of Deskwire itself was recorded as a direct edit."""
     notes = tx.execute(select(outside_changes)).all()
     assert notes == [], "an action left `revision` alone, or inserted a row at 0"
@@ -264,7 +264,7 @@ def events(draw: st.DrawFn) -> tuple[str, int, dict[str, Any]]:
 @pytest.mark.parametrize("type_", sorted(PAYLOADS))
 @settings(max_examples=settings().max_examples // 10)
 @given(data=st.data())
-def test_one_event_brings_every_page_up_to_date(
+def test_one_event_updates_every_page(
     desk: tuple[Database, dict[Persona, str]], type_: str, data: st.DataObject
 ) -> None:
     event = data.draw(st.composite(lambda draw: event_data(type_, draw))())
@@ -274,7 +274,7 @@ def test_one_event_brings_every_page_up_to_date(
 
 @settings(max_examples=settings().max_examples // 3)
 @given(history=st.lists(events(), min_size=2, max_size=8))
-def test_a_history_in_any_order_keeps_every_page_up_to_date(
+def test_events_in_any_order_update_every_page(
     desk: tuple[Database, dict[Persona, str]], history: list[tuple[str, int, dict[str, Any]]]
 ) -> None:
     def live(tx: Connection) -> None:
@@ -319,13 +319,13 @@ EDITS = (
 
 
 @pytest.mark.parametrize("statement", EDITS)
-def test_a_direct_edit_brings_every_page_up_to_date(
+def test_a_direct_edit_updates_every_page(
     desk: tuple[Database, dict[Persona, str]], statement: str
 ) -> None:
     run_and_roll_back(desk[0], lambda tx: PageStory(tx, desk[1]).check_by_hand(statement))
 
 
-def test_a_server_whose_row_was_deleted_comes_back_to_all_who_have_a_role(
+def test_a_server_row_deleted_directly_is_restored_to_every_role_holder(
     desk: tuple[Database, dict[Persona, str]],
 ) -> None:
     attic = {"guildId": ATTIC_GUILD}
@@ -343,7 +343,7 @@ def test_a_server_whose_row_was_deleted_comes_back_to_all_who_have_a_role(
     run_and_roll_back(desk[0], live)
 
 
-def test_a_deletion_from_before_a_ticket_was_brought_back_in_the_database_takes_it_from_no_page(
+def test_a_deletion_older_than_a_direct_restore_removes_the_ticket_from_no_page(
     desk: tuple[Database, dict[Persona, str]],
 ) -> None:
     gone = {
@@ -366,7 +366,7 @@ def test_a_deletion_from_before_a_ticket_was_brought_back_in_the_database_takes_
 
 @settings(max_examples=settings().max_examples // 2)
 @given(history=st.lists(st.one_of(events(), st.sampled_from(EDITS)), min_size=2, max_size=10))
-def test_events_and_edits_in_any_order_keep_every_page_up_to_date(
+def test_events_and_direct_edits_in_any_order_update_every_page(
     desk: tuple[Database, dict[Persona, str]], history: list[tuple[str, int, dict[str, Any]] | str]
 ) -> None:
     def live(tx: Connection) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from deskwire.kit.optional_packages import POSTGRES_PACKAGE, S3_PACKAGE
 from tests.contracts.source_files import (
     REPOSITORY_ROOT,
     SourceModule,
@@ -22,6 +23,8 @@ LOCKS = (
     "requirements.lock",
     "requirements-dev.lock",
     "requirements-node.lock",
+    "requirements-postgres.lock",
+    "requirements-s3.lock",
     "frontend/package-lock.json",
 )
 
@@ -40,14 +43,14 @@ BANNED_VERBS = {"process", "handle"}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_names_no_address(lock: str) -> None:
+def test_a_lock_file_names_no_url(lock: str) -> None:
     assert "://" not in read_file(lock), (
         f"{lock} names a host: write it again (make lock, npm relock)"
     )
 
 
 @pytest.mark.parametrize("lock", [name for name in LOCKS if name.endswith(".lock")])
-def test_everything_in_a_lock_is_pinned_by_hash(lock: str) -> None:
+def test_every_locked_package_is_pinned_by_hash(lock: str) -> None:
     pins = read_file(lock).replace("\\\n", " ").splitlines()
 
     for pin in pins:
@@ -56,7 +59,7 @@ def test_everything_in_a_lock_is_pinned_by_hash(lock: str) -> None:
             assert "--hash=sha256:" in pin, f"{lock}: {pin[:60]} has no hash"
 
 
-def test_every_dependency_is_in_its_lock() -> None:
+def test_every_dependency_is_in_its_lock_file() -> None:
     project = tomllib.loads(read_file("pyproject.toml"))
     groups = project["dependency-groups"]
     wanted = {
@@ -67,6 +70,8 @@ def test_every_dependency_is_in_its_lock() -> None:
             for each in groups[name] + project["project"]["dependencies"]
         ],
         "requirements-node.lock": groups["node"],
+        "requirements-postgres.lock": groups["postgres"],
+        "requirements-s3.lock": groups["s3"],
     }
     for lock, requirements in wanted.items():
         names = {re.split(r"[<>=~!\[; ]", each)[0].lower() for each in requirements}
@@ -74,13 +79,24 @@ def test_every_dependency_is_in_its_lock() -> None:
         assert not missing, f"{lock} does not hold {sorted(missing)}: run `make lock`"
 
 
-def test_developers_run_what_everyone_runs() -> None:
-    ours, theirs = pins_of("requirements-dev.lock"), pins_of("requirements.lock")
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-postgres.lock", "requirements-s3.lock"]
+)
+def test_the_development_lock_has_the_versions_of_the_others(lock: str) -> None:
+    ours, theirs = pins_of("requirements-dev.lock"), pins_of(lock)
 
     assert theirs.items() <= ours.items(), "the locks differ: run `make lock`"
 
 
-def test_no_file_names_a_registry_or_a_machine() -> None:
+def test_optional_packages_are_named_alike_everywhere() -> None:
+    project = tomllib.loads(read_file("pyproject.toml"))
+    named = {"postgres": [POSTGRES_PACKAGE], "s3": [S3_PACKAGE]}
+
+    assert project["project"]["optional-dependencies"] == named, "kit/optional_packages.py differs"
+    assert named.items() <= project["dependency-groups"].items(), "the groups differ"
+
+
+def test_no_file_names_a_registry_or_host() -> None:
     for path in list_tracked_files():
         text = "" if path.endswith(".png") else read_file(path)
         for host in HOSTS:
@@ -90,13 +106,13 @@ def test_no_file_names_a_registry_or_a_machine() -> None:
             assert found is None, f"{path} names {found[0]!r}, which is of no use to its reader"
 
 
-def test_nothing_is_tracked_that_is_made() -> None:
+def test_no_generated_file_is_tracked() -> None:
     made = re.compile(r"(^|/)(node_modules|__pycache__|dist|\.venv|\.demo)/|\.(pyc|db|whl)$")
 
     assert [path for path in list_tracked_files() if made.search(path)] == []
 
 
-def test_everything_tracked_is_text_or_a_picture() -> None:
+def test_every_tracked_file_is_text_or_an_image() -> None:
     for path in list_tracked_files():
         if not path.endswith(".png"):
             assert b"\0" not in (REPOSITORY_ROOT / path).read_bytes(), (
@@ -104,7 +120,7 @@ def test_everything_tracked_is_text_or_a_picture() -> None:
             )
 
 
-def test_names_say_what_things_are() -> None:
+def test_no_name_uses_a_banned_word() -> None:
     for module in list_modules():
         for node in ast.walk(module.tree):
             if isinstance(node, ast.ClassDef):
@@ -116,7 +132,7 @@ def test_names_say_what_things_are() -> None:
             assert function.name.strip("_") not in BANNED_VERBS, f"{where}: name what it does"
 
 
-def test_a_number_says_its_unit() -> None:
+def test_every_numeric_constant_states_its_unit() -> None:
     for module in list_modules():
         lines = module.text.splitlines()
         for name, line in bare_numbers(module):

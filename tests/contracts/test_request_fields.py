@@ -50,21 +50,21 @@ def test_a_new_field_is_in_the_api(report: dict[str, Any]) -> None:
     assert report["api"] == {"column": "minor", "documented": True}
 
 
-def test_a_new_field_is_a_fact_with_a_sentence(report: dict[str, Any]) -> None:
+def test_a_change_of_a_new_field_is_recorded_with_a_sentence(report: dict[str, Any]) -> None:
     page = report["page"]
 
     assert page["fact"] == {"severity": "major"}
     assert page["sentence"] == page["activity"] == "set the severity to Major"
 
 
-def test_a_value_that_cannot_be_is_refused_by_the_field_s_name(report: dict[str, Any]) -> None:
+def test_an_invalid_value_is_refused_under_the_name_of_its_field(report: dict[str, Any]) -> None:
     assert report["refused"] == {
         "refusal": "'awful' is no severity.",
         "severity": "Choose one of: minor, major",
     }
 
 
-def test_a_direct_edit_of_a_new_field_is_a_fact_that_stays(report: dict[str, Any]) -> None:
+def test_a_direct_edit_of_a_new_field_is_recorded_and_kept(report: dict[str, Any]) -> None:
     edit = report["direct edit"]
 
     assert edit["fact"] == {"severity": "major"}

@@ -62,13 +62,13 @@ def test_the_docs_list_every_address_with_its_methods_and_policy(site: SiteFixtu
     )
 
 
-def test_every_address_can_be_asked_for_here(site: SiteFixture) -> None:
+def test_every_path_parameter_has_a_test_value(site: SiteFixture) -> None:
     for url in site.urls:
         unknown = set(re.findall(r"{(\w+)}", url.path)) - PARTS.keys()
         assert not unknown, f"{url.path}: add {unknown} to PARTS in this file"
 
 
-def test_strangers_are_answered_as_the_policy_says(site: SiteFixture) -> None:
+def test_signed_out_visitors_are_answered_by_the_policy(site: SiteFixture) -> None:
     for url in site.urls:
         for method in methods_of(url):
             answer = ask(site, url, method)
@@ -92,7 +92,7 @@ def test_strangers_are_answered_as_the_policy_says(site: SiteFixture) -> None:
                     assert_never(url.policy)
 
 
-def test_people_who_are_signed_in_get_the_page(site: SiteFixture) -> None:
+def test_signed_in_people_get_the_page(site: SiteFixture) -> None:
     for url in site.urls:
         if url.policy in ("signed-in", "anyone") and "GET" in methods_of(url):
             answer = ask(site, url, "GET", **{SIGNED_IN_HEADER: ADA.email})

@@ -51,7 +51,7 @@ def test_a_view_has_the_columns_of_its_table(view: type[Any]) -> None:
     )
 
 
-def test_values_that_are_built_by_position_have_the_columns_in_order() -> None:
+def test_values_built_by_position_have_the_columns_in_order() -> None:
     public = [column.name for column in sessions.c if column.name != "token_hash"]
 
     assert [field.name for field in fields(Person)] == list(people.c.keys())

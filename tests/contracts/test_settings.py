@@ -14,7 +14,7 @@ from tests.contracts.source_files import read_file
 FIELDS = {name.upper(): field for name, field in Settings.model_fields.items()}
 
 
-def test_the_example_file_holds_every_setting_with_its_default_and_reason() -> None:
+def test_the_example_file_has_every_setting_with_its_default_and_reason() -> None:
     found = re.findall(r"^# (.+)\n#([A-Z_]+)=(.*)$", read_file(".env.example"), re.MULTILINE)
 
     assert [(name, reason, default) for reason, name, default in found] == [
@@ -22,7 +22,7 @@ def test_the_example_file_holds_every_setting_with_its_default_and_reason() -> N
     ], ".env.example is not what src/deskwire/settings.py says"
 
 
-def test_the_docs_hold_every_setting_with_its_default_and_reason() -> None:
+def test_the_docs_have_every_setting_with_its_default_and_reason() -> None:
     page = read_file("docs/settings.md")
     rows = re.findall(
         r"^\| \[`([A-Z_]+)`\]\(#([a-z_-]+)\) \| (.*?) ?\| (.*) \|$", page, re.MULTILINE
@@ -39,11 +39,11 @@ def test_the_docs_hold_every_setting_with_its_default_and_reason() -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_setting_says_what_it_is_for(name: str) -> None:
+def test_every_setting_has_a_description(name: str) -> None:
     assert FIELDS[name].description, f"src/deskwire/settings.py: {name} needs a description"
 
 
-def test_the_docs_name_every_permission_and_who_starts_with_it() -> None:
+def test_the_docs_name_every_permission_and_its_default_roles() -> None:
     page = read_file("docs/permissions.md")
     rows = re.findall(r"^\| (\d+) \| `([A-Z_]+)` \|", page, re.MULTILINE)
     presets = dict(re.findall(r"^\| `(Tickets [A-Za-z]+)` \| (.+) \|$", page, re.MULTILINE))

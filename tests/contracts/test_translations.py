@@ -1,4 +1,4 @@
-"""Check that the catalogues contain every text, and that every translation fits its text."""
+"""Check that the catalogs contain every text, and that every translation fits its text."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from deskwire.kit import i18n
 from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import (
     ENGLISH,
-    Catalogue,
+    Catalog,
     activate,
-    catalogue_path,
+    catalog_path,
     gettext,
     list_languages,
     ngettext,
@@ -28,8 +28,8 @@ from deskwire.kit.i18n import (
 from deskwire.kit.i18n_loader import (
     find_translation_errors,
     get_msgstrs,
-    parse_catalogue,
-    read_catalogue,
+    parse_catalog,
+    read_catalog,
 )
 from deskwire.web.i18n import WIRE_WORDS
 from tests.contracts.source_files import (
@@ -60,24 +60,24 @@ msgstr "Wyloguj"
 """  # noqa: E501
 
 
-def test_the_catalogues_are_what_the_code_says() -> None:
+def test_the_catalogs_match_the_code() -> None:
     check = [sys.executable, str(REPOSITORY_ROOT / "scripts/extract_messages.py"), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
 
 
-def test_translations_are_whole_and_fit() -> None:
+def test_translations_are_complete_and_keep_their_placeholders() -> None:
     for language in TRANSLATED:
-        with catalogue_path(language).open("rb") as file:
-            catalogue = read_po(file, language)
-        for message in (each for each in catalogue if each.id):
-            forms = 1 if isinstance(message.id, str) else catalogue.num_plurals
+        with catalog_path(language).open("rb") as file:
+            catalog = read_po(file, language)
+        for message in (each for each in catalog if each.id):
+            forms = 1 if isinstance(message.id, str) else catalog.num_plurals
             assert not message.fuzzy, f"{language}: {message.id} has changed; look at it again"
             assert all(get_msgstrs(message)), f"{language}: {message.id} is not translated"
             assert len(get_msgstrs(message)) == forms, f"{language}: {message.id}"
             assert find_translation_errors(message) == [], language
-        assert read_catalogue(language).months != Catalogue().months
+        assert read_catalog(language).months != Catalog().months
 
 
 def test_every_call_gives_the_values_its_text_names() -> None:
@@ -86,7 +86,7 @@ def test_every_call_gives_the_values_its_text_names() -> None:
             assert placeholders_of(texts) == given - {"num"}, f"{module.path}:{line}: {texts[0]}"
 
 
-def test_so_does_every_template() -> None:
+def test_every_template_gives_the_values_its_texts_name() -> None:
     environment = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
     for path in list_tracked_files():
         if path.startswith("src/deskwire/web/templates/"):
@@ -98,7 +98,7 @@ def test_so_does_every_template() -> None:
                     assert placeholders_of(texts[:2]) == given, f"{path}:{call.lineno}: {texts[0]}"
 
 
-def test_scripts_are_handed_every_text_they_write() -> None:
+def test_scripts_receive_every_text_they_show() -> None:
     with (i18n.LOCALES_FOLDER / "deskwire.pot").open("rb") as file:
         known = {each.id if isinstance(each.id, str) else each.id[0] for each in read_po(file)}
 
@@ -109,50 +109,50 @@ def test_scripts_are_handed_every_text_they_write() -> None:
                 assert text in known, f"{path}: {text}"
 
 
-def test_words_of_the_wire_are_the_same_on_both_sides() -> None:
+def test_labels_of_wire_values_agree_in_python_and_typescript() -> None:
     source = read_file("frontend/src/model/labels.ts").partition("WIRE")[2]
 
-    only_in_templates = {"opener", "added", "watcher"}
+    only_in_templates = {"opener", "author", "added", "watcher"}
     assert set(re.findall(r'N_\("(\w+)"\)', source)) == WIRE_WORDS - only_in_templates
 
 
-def test_a_toast_says_nothing_that_is_not_in_the_catalogues() -> None:
+def test_every_toast_text_is_in_the_catalogs() -> None:
     for path in list_tracked_files():
         if path.startswith("frontend/src/") and "/generated/" not in path:
             assert BARE.findall(read_file(path)) == [], path
 
 
 @pytest.fixture
-def polish_catalogue(tmp_path: Path) -> Iterator[Catalogue]:
+def polish_catalog(tmp_path: Path) -> Iterator[Catalog]:
     path = tmp_path / "deskwire.po"
     path.write_text(POLISH, encoding="utf-8")
-    activate(parse_catalogue(path, "pl"))
+    activate(parse_catalog(path, "pl"))
     yield i18n.get_active()
-    activate(Catalogue())
+    activate(Catalog())
 
 
-@pytest.mark.usefixtures("polish_catalogue")
-def test_a_number_takes_the_form_of_its_language() -> None:
+@pytest.mark.usefixtures("polish_catalog")
+def test_plural_forms_follow_the_language() -> None:
     texts = [ngettext("%(num)s file", "%(num)s files", number) for number in (1, 2, 5, 22, 112)]
 
     assert texts == ["plik", "2 pliki", "5 plików", "22 pliki", "112 plików"]
 
 
-def test_a_language_may_have_one_form_for_all_numbers(tmp_path: Path) -> None:
+def test_a_language_may_have_a_single_plural_form(tmp_path: Path) -> None:
     path = tmp_path / "deskwire.po"
     forms = "Plural-Forms: nplurals=1; plural=0;"
-    catalogue_text = (
+    catalog_text = (
         f'msgid ""\nmsgstr "{forms}"\n\nmsgid "%(num)s file"\nmsgid_plural "%(num)s files"\n'
     )
-    path.write_text(f'{catalogue_text}msgstr[0] "%(num)s 個"\n', encoding="utf-8")
-    activate(parse_catalogue(path, "ja"))
+    path.write_text(f'{catalog_text}msgstr[0] "%(num)s 個"\n', encoding="utf-8")
+    activate(parse_catalog(path, "ja"))
     texts = [ngettext("%(num)s file", "%(num)s files", number) for number in (1, 2, 5)]
-    activate(Catalogue())
+    activate(Catalog())
 
     assert texts == ["1 個", "2 個", "5 個"]
 
 
-def test_a_tag_that_ends_before_it_begins_is_refused() -> None:
+def test_a_closing_tag_before_its_opening_tag_is_refused() -> None:
     kept = Message("See <a>this</a> now", "Siehe <a>dies</a> jetzt")
     swapped = Message("See <a>this</a> now", "Siehe </a>dies<a> jetzt")
 
@@ -160,15 +160,15 @@ def test_a_tag_that_ends_before_it_begins_is_refused() -> None:
     assert len(find_translation_errors(swapped)) == 1
 
 
-@pytest.mark.usefixtures("polish_catalogue")
-def test_what_is_not_translated_or_not_sure_is_said_in_english() -> None:
+@pytest.mark.usefixtures("polish_catalog")
+def test_missing_and_fuzzy_translations_fall_back_to_english() -> None:
     assert [gettext("Sign in"), gettext("Sign out")] == ["Sign in", "Sign out"]
 
 
 @pytest.mark.parametrize(
     "line", ["%(name)s", "%(num)s %s", "100 %", "<b>%(num)s</b>", '%(num)s "pliki"', "& %(num)s"]
 )
-def test_a_translation_that_would_break_a_page_is_refused_at_the_start(
+def test_a_translation_that_would_break_a_page_is_refused_at_startup(
     tmp_path: Path, line: str
 ) -> None:
     path = tmp_path / "deskwire.po"
@@ -178,7 +178,7 @@ def test_a_translation_that_would_break_a_page_is_refused_at_the_start(
     path.write_text(broken, encoding="utf-8")
 
     with pytest.raises(Invalid, match="has other"):
-        parse_catalogue(path, "pl")
+        parse_catalog(path, "pl")
 
 
 def calls_in(tree: ast.AST) -> Iterator[tuple[int, list[str], set[str | None]]]:

@@ -33,7 +33,7 @@ def test_a_linked_account_leads_to_its_person(db: Database) -> None:
     assert db.read_sync(identities.read_principals, bo.id) == [f"discord:{BO_AT_DISCORD}"]
 
 
-def test_linking_makes_open_streams_of_the_person_ask_again(db: Database) -> None:
+def test_linking_makes_open_streams_of_the_person_reauthorize(db: Database) -> None:
     bo = create_person(db, "Bo")
 
     db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD, actor_id="shell")
@@ -48,7 +48,7 @@ def test_linking_makes_open_streams_of_the_person_ask_again(db: Database) -> Non
     assert data == fields | {"linked": "discord"}
 
 
-def test_unlinking_makes_open_streams_of_the_person_ask_again(db: Database) -> None:
+def test_unlinking_makes_open_streams_of_the_person_reauthorize(db: Database) -> None:
     bo = create_person(db, "Bo")
     db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 
@@ -71,7 +71,7 @@ def test_linking_the_same_account_again_changes_nothing(db: Database) -> None:
     assert person.revision == 2
 
 
-def test_an_account_of_someone_else_is_refused_with_the_way_out(db: Database) -> None:
+def test_an_account_linked_to_someone_else_is_refused_with_a_solution(db: Database) -> None:
     bo, eve = create_person(db, "Bo"), create_person(db, "Eve")
     db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 
@@ -101,7 +101,7 @@ def test_a_second_account_at_the_same_provider_is_refused(db: Database) -> None:
         "1" * 18 + "\n",
     ],
 )
-def test_what_is_no_snowflake_is_refused(db: Database, snowflake: str) -> None:
+def test_an_invalid_snowflake_is_refused(db: Database, snowflake: str) -> None:
     bo = create_person(db, "Bo")
 
     with pytest.raises(Invalid, match="17 to 20 digits"):
@@ -115,7 +115,7 @@ def test_an_unknown_provider_is_refused_by_name(db: Database) -> None:
         db.write_sync(identities.link, bo.id, "myspace", BO_AT_DISCORD)
 
 
-def test_unlinking_what_is_not_linked_says_so(db: Database) -> None:
+def test_unlinking_an_account_that_is_not_linked_is_refused(db: Database) -> None:
     bo = create_person(db, "Bo")
 
     with pytest.raises(NotFound, match="nothing to unlink"):

@@ -38,7 +38,7 @@ def test_a_link_works_once(db: Database) -> None:
         db.write_sync(links.redeem, token, ["sign-in"], NOON)
 
 
-def test_of_eight_at_once_one_redeems(db: Database) -> None:
+def test_of_eight_concurrent_redemptions_one_succeeds(db: Database) -> None:
     token = db.write_sync(links.issue, create_person(db).id, "sign-in", NOON)
 
     def attempt(_: int) -> bool:
@@ -52,7 +52,7 @@ def test_of_eight_at_once_one_redeems(db: Database) -> None:
         assert sum(threads.map(attempt, range(8))) == 1
 
 
-def test_looking_at_a_link_does_not_use_it(db: Database) -> None:
+def test_reading_a_link_does_not_use_it_up(db: Database) -> None:
     token = db.write_sync(links.issue, create_person(db).id, "sign-in", NOON)
     db.read_sync(links.find_usable, token, ["sign-in"], NOON)
 
@@ -60,7 +60,7 @@ def test_looking_at_a_link_does_not_use_it(db: Database) -> None:
 
 
 @pytest.mark.parametrize(("after", "usable"), [(HOUR - 1, True), (HOUR, False)])
-def test_a_link_ends_after_an_hour(db: Database, after: int, usable: bool) -> None:
+def test_a_link_expires_after_an_hour(db: Database, after: int, usable: bool) -> None:
     token = db.write_sync(links.issue, create_person(db).id, "sign-in", NOON)
 
     try:
@@ -71,14 +71,14 @@ def test_a_link_ends_after_an_hour(db: Database, after: int, usable: bool) -> No
         assert usable
 
 
-def test_a_link_is_no_good_for_another_purpose(db: Database) -> None:
+def test_a_link_is_valid_for_its_purpose_only(db: Database) -> None:
     token = db.write_sync(links.issue, create_person(db).id, "verify", NOON)
 
     with pytest.raises(NotFound):
         db.write_sync(links.redeem, token, ["sign-in", "reset"], NOON)
 
 
-def test_a_newer_link_ends_the_older_one(db: Database) -> None:
+def test_a_newer_link_invalidates_the_older_one(db: Database) -> None:
     ada = create_person(db)
     older = db.write_sync(links.issue, ada.id, "reset", NOON)
     db.write_sync(links.issue, ada.id, "reset", NOON)

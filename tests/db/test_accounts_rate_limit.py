@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deskwire.accounts import rate_limit
+from deskwire.kit.client_network import network_of
 from deskwire.kit.clock import MINUTE, SECOND
 from deskwire.kit.db import Database
 from deskwire.kit.errors import RateLimited
@@ -25,7 +26,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def test_the_fifth_attempt_is_heard_and_the_sixth_is_not(db: Database) -> None:
+def test_the_fifth_attempt_is_allowed_and_the_sixth_refused(db: Database) -> None:
     count_failed_sign_ins(db, 4, at=NOON)
     db.write_sync(rate_limit.count_sign_in, ADA, HERE, NOON)
 
@@ -43,7 +44,7 @@ def test_the_wait_lasts_until_the_oldest_failure_leaves_the_window(db: Database)
     assert refused.value.retry_after == 300
 
 
-def test_a_failure_counts_for_all_of_fifteen_minutes(db: Database) -> None:
+def test_a_failure_counts_for_the_whole_window(db: Database) -> None:
     count_failed_sign_ins(db, 5, at=NOON)
 
     with pytest.raises(RateLimited) as refused:
@@ -76,7 +77,7 @@ def test_a_refused_attempt_does_not_lengthen_the_wait(db: Database) -> None:
     assert db.write_sync(rate_limit.count_sign_in, ADA, HERE, NOON + 15 * MINUTE)
 
 
-def test_changing_the_source_does_not_help_with_one_address(db: Database) -> None:
+def test_attempts_for_one_address_are_limited_across_networks(db: Database) -> None:
     for last in range(5):
         count_failed_sign_ins(db, 1, address=f"198.51.100.{last}", at=NOON)
 
@@ -84,7 +85,7 @@ def test_changing_the_source_does_not_help_with_one_address(db: Database) -> Non
         db.write_sync(rate_limit.count_sign_in, ADA, "203.0.113.9", NOON)
 
 
-def test_changing_the_address_does_not_help_one_source(db: Database) -> None:
+def test_attempts_from_one_network_are_limited_across_addresses(db: Database) -> None:
     for number in range(30):
         count_failed_sign_ins(db, 1, email=f"guess{number}@desk.test", at=NOON)
 
@@ -93,7 +94,7 @@ def test_changing_the_address_does_not_help_one_source(db: Database) -> None:
     assert db.write_sync(rate_limit.count_sign_in, "guess30@desk.test", "203.0.113.9", NOON)
 
 
-def test_one_ipv6_customer_is_one_source(db: Database) -> None:
+def test_an_ipv6_customer_counts_as_one_network(db: Database) -> None:
     for number in range(30):
         count_failed_sign_ins(
             db, 1, email=f"guess{number}@desk.test", address=f"2001:db8:1:2::{number:x}", at=NOON
@@ -104,7 +105,7 @@ def test_one_ipv6_customer_is_one_source(db: Database) -> None:
     assert db.write_sync(rate_limit.count_sign_in, ADA, "2001:db8:1:3::1", NOON)
 
 
-def test_success_clears_the_address_but_not_the_source(db: Database) -> None:
+def test_success_clears_the_failures_of_the_address_but_not_of_the_network(db: Database) -> None:
     for number in range(26):
         count_failed_sign_ins(db, 1, email=f"guess{number}@desk.test", at=NOON)
     count_failed_sign_ins(db, 3, at=NOON)
@@ -120,7 +121,7 @@ def test_success_clears_the_address_but_not_the_source(db: Database) -> None:
         db.write_sync(rate_limit.count_sign_in, "two-more@desk.test", HERE, NOON)
 
 
-def test_what_was_typed_as_an_address_is_not_kept(db: Database) -> None:
+def test_the_typed_address_is_not_stored(db: Database) -> None:
     db.write_sync(rate_limit.count_sign_in, "my secret passphrase", HERE, NOON)
 
     assert "passphrase" not in dump_database(db)
@@ -138,5 +139,5 @@ def test_what_was_typed_as_an_address_is_not_kept(db: Database) -> None:
         ("x" * 200, "x" * 64),
     ],
 )
-def test_an_address_stands_for_its_source(address: str | None, source: str) -> None:
-    assert rate_limit.network_of(address) == source
+def test_an_ip_address_maps_to_its_network(address: str | None, source: str) -> None:
+    assert network_of(address) == source

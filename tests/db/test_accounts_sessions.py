@@ -25,7 +25,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def test_a_secret_opens_its_session_and_no_other(db: Database) -> None:
+def test_a_token_opens_its_session_and_no_other(db: Database) -> None:
     opened = create_session(db, create_person(db))
 
     assert db.read_sync(sessions.find_by_token, opened.token, NOON) == opened.session
@@ -33,7 +33,7 @@ def test_a_secret_opens_its_session_and_no_other(db: Database) -> None:
     assert db.read_sync(sessions.find_by_token, hash_secret(opened.token), NOON) is None
 
 
-def test_the_secret_is_neither_stored_nor_shown(db: Database) -> None:
+def test_a_token_is_neither_stored_nor_in_a_repr(db: Database) -> None:
     opened = create_session(db, create_person(db))
 
     assert opened.token not in dump_database(db)
@@ -48,7 +48,7 @@ def test_a_session_lives_seven_days_to_the_millisecond(db: Database) -> None:
     assert db.read_sync(sessions.find_by_token, opened.token, NOON + 7 * DAY) is None
 
 
-def test_a_used_session_is_written_down_at_most_once_an_hour(db: Database) -> None:
+def test_the_use_of_a_session_is_stored_at_most_once_an_hour(db: Database) -> None:
     session = create_session(db, create_person(db)).session
 
     assert not sessions.is_extension_due(session, NOON + HOUR - 1)
@@ -66,13 +66,13 @@ def test_extending_gives_seven_days_from_then(db: Database) -> None:
     assert (found.expires_at, found.seen_at) == (later + LIFETIME, later)
 
 
-def test_an_expired_session_cannot_be_extended_back_to_life(db: Database) -> None:
+def test_an_expired_session_cannot_be_extended(db: Database) -> None:
     opened = create_session(db, create_person(db))
 
     assert not db.write_sync(sessions.extend, opened.session.id, NOON + 7 * DAY)
 
 
-def test_ending_a_session_silences_the_streams_of_its_person(db: Database) -> None:
+def test_ending_a_session_makes_the_streams_of_its_person_reauthorize(db: Database) -> None:
     ada = create_person(db)
     opened = create_session(db, ada)
 
@@ -84,7 +84,7 @@ def test_ending_a_session_silences_the_streams_of_its_person(db: Database) -> No
     assert db.read_sync(sessions.find_by_token, opened.token, NOON) is None
 
 
-def test_ending_a_session_twice_makes_one_fact(db: Database) -> None:
+def test_ending_a_session_twice_makes_one_event(db: Database) -> None:
     opened = create_session(db, create_person(db))
     db.write_sync(sessions.revoke, opened.session.id)
 
@@ -93,7 +93,7 @@ def test_ending_a_session_twice_makes_one_fact(db: Database) -> None:
     assert len(read_events(db)) == 1
 
 
-def test_ending_all_leaves_other_people_alone(db: Database) -> None:
+def test_ending_all_sessions_leaves_those_of_other_people(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
     create_session(db, ada)
     create_session(db, ada)
@@ -104,7 +104,7 @@ def test_ending_all_leaves_other_people_alone(db: Database) -> None:
     assert db.read_sync(sessions.find_by_token, of_bo.token, NOON) is not None
 
 
-def test_only_living_sessions_are_read_as_living(db: Database) -> None:
+def test_expired_and_ended_sessions_are_not_listed_as_active(db: Database) -> None:
     ada = create_person(db)
     living, ended = create_session(db, ada, NOON + 1), create_session(db, ada)
     expired = create_session(db, ada, NOON - LIFETIME)
@@ -116,7 +116,7 @@ def test_only_living_sessions_are_read_as_living(db: Database) -> None:
     assert found == {living.session.id: NOON + 1 + LIFETIME}
 
 
-def test_an_ended_session_is_no_longer_what_streams_may_hang_on(db: Database) -> None:
+def test_an_ended_session_has_no_expiry_time_for_streams(db: Database) -> None:
     ask: ReadSessions = read_expiry_times
     opened = create_session(db, create_person(db), now())
 
@@ -127,7 +127,7 @@ def test_an_ended_session_is_no_longer_what_streams_may_hang_on(db: Database) ->
     assert (before, after) == ({opened.session.id: opened.session.expires_at}, {})
 
 
-def test_a_long_user_agent_is_cut(db: Database) -> None:
+def test_a_long_user_agent_is_truncated(db: Database) -> None:
     ada = create_person(db)
 
     opened = db.write_sync(sessions.create, ada.id, user_agent="x" * 5000, client_ip=None, at=NOON)
@@ -135,7 +135,7 @@ def test_a_long_user_agent_is_cut(db: Database) -> None:
     assert opened.session.user_agent == "x" * 200
 
 
-def test_purging_takes_what_is_over_and_nothing_else(db: Database) -> None:
+def test_purging_deletes_expired_sessions_and_nothing_else(db: Database) -> None:
     ada = create_person(db)
     living = create_session(db, ada)
     create_session(db, ada, NOON - LIFETIME)

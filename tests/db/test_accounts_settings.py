@@ -39,7 +39,9 @@ def db(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def found(db: Database, id_: str = "acme", *, internal: bool = False, **roles: Person) -> None:
+def create_organization(
+    db: Database, id_: str = "acme", *, internal: bool = False, **roles: Person
+) -> None:
     """An organization in which each person holds the role they are given under."""
 
     def write(tx: Connection) -> None:
@@ -79,7 +81,7 @@ def write_request(db: Database, by: str, text: str, id_: str = "t1") -> None:
 # Browsers
 
 
-def test_one_sees_the_browsers_that_are_signed_in_and_not_those_that_were(db: Database) -> None:
+def test_only_browsers_still_signed_in_are_listed(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
     here, there = create_session(db, ada), create_session(db, ada, NOON + 1)
     create_session(db, ada, NOON - LIFETIME)
@@ -90,7 +92,7 @@ def test_one_sees_the_browsers_that_are_signed_in_and_not_those_that_were(db: Da
     assert [each.id for each in mine] == [there.session.id, here.session.id]
 
 
-def test_ending_ones_own_session_becomes_an_event_so_that_its_streams_end(db: Database) -> None:
+def test_ending_the_own_session_makes_an_event_that_ends_its_streams(db: Database) -> None:
     ada = create_person(db)
     opened = create_session(db, ada)
 
@@ -104,7 +106,7 @@ def test_ending_ones_own_session_becomes_an_event_so_that_its_streams_end(db: Da
     )
 
 
-def test_someone_elses_session_is_not_there(db: Database) -> None:
+def test_a_session_of_someone_else_is_not_found(db: Database) -> None:
     ada, eve = create_person(db), create_person(db, "Eve")
     opened = create_session(db, ada)
 
@@ -118,7 +120,7 @@ def test_someone_elses_session_is_not_there(db: Database) -> None:
     assert db.read_sync(sessions.find_by_token, opened.token, NOON) is not None
 
 
-def test_ending_all_others_keeps_this_one_and_everyone_elses(db: Database) -> None:
+def test_ending_all_others_keeps_this_session_and_those_of_other_people(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
     here, there, other = create_session(db, ada), create_session(db, ada), create_session(db, bo)
 
@@ -134,7 +136,7 @@ def test_ending_all_others_keeps_this_one_and_everyone_elses(db: Database) -> No
 # How pages look
 
 
-def test_theme_and_time_zone_are_stored_and_become_an_event(db: Database) -> None:
+def test_theme_and_time_zone_are_stored_and_announced(db: Database) -> None:
     ada = create_person(db)
 
     db.write_sync(set_preferences, ada.id, theme="dark", time_zone="Europe/Oslo", at=NOON)
@@ -145,12 +147,12 @@ def test_theme_and_time_zone_are_stored_and_become_an_event(db: Database) -> Non
 
 
 @pytest.mark.parametrize("text", ["Mars/Olympus", "../../etc/passwd", "europe/oslo", "\0"])
-def test_a_zone_is_one_of_the_list(text: str) -> None:
+def test_an_unlisted_time_zone_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         parse_time_zone(text)
 
 
-def test_the_systems_theme_and_the_browsers_zone_are_nothing() -> None:
+def test_the_systems_theme_and_the_browsers_time_zone_are_stored_as_none() -> None:
     assert (parse_theme("system"), parse_time_zone("")) == (None, None)
     with pytest.raises(Invalid):
         parse_theme("pink")
@@ -159,13 +161,13 @@ def test_the_systems_theme_and_the_browsers_zone_are_nothing() -> None:
 # One's data
 
 
-def test_ones_data_is_all_that_is_kept_and_no_secret(db: Database) -> None:
+def test_exported_data_is_complete_and_has_no_secret(db: Database) -> None:
     ada = create_person(db)
     opened = create_session(db, ada)
     db.write_sync(passwords.store_hash, ada.id, "the-hash", NOON)
     db.write_sync(identities.link, ada.id, "discord", ADAS_DISCORD, at=NOON)
     token = db.write_sync(links.issue, ada.id, "verify", NOON)
-    found(db, admin=ada)
+    create_organization(db, admin=ada)
     write_request(db, ada.id, "Where is my key?")
     write_request(db, f"discord:{ADAS_DISCORD}", "And in Discord", "t2")
 
@@ -183,10 +185,10 @@ def test_ones_data_is_all_that_is_kept_and_no_secret(db: Database) -> None:
     assert not any(secret in text for secret in ("the-hash", token, opened.token))
 
 
-def test_ones_data_holds_nothing_of_anyone_else(db: Database) -> None:
+def test_exported_data_has_nothing_of_other_people(db: Database) -> None:
     ada, eve = create_person(db), create_person(db, "Eve")
     create_session(db, ada)
-    found(db, admin=ada, member=eve)
+    create_organization(db, admin=ada, member=eve)
     write_request(db, ada.id, "Where is my key?")
 
     taken = db.read_sync(read_data_export, ACCESS, eve.id, NOON)
@@ -198,14 +200,14 @@ def test_ones_data_holds_nothing_of_anyone_else(db: Database) -> None:
 # The end
 
 
-def test_who_departs_leaves_what_they_wrote_and_nothing_of_themselves(db: Database) -> None:
+def test_deleting_an_account_keeps_its_messages_and_no_personal_data(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
     opened = create_session(db, ada)
     db.write_sync(passwords.store_hash, ada.id, "the-hash", NOON)
     db.write_sync(identities.link, ada.id, "discord", ADAS_DISCORD, at=NOON)
     db.write_sync(links.issue, ada.id, "verify", NOON)
     db.write_sync(mail.queue, "ada@desk.test", "Hello", "text", "html", NOON)
-    found(db, admin=bo, member=ada)
+    create_organization(db, admin=bo, member=ada)
     invite(db, "ada@desk.test", ada)
     write_request(db, ada.id, "Where is my key?")
 
@@ -224,9 +226,9 @@ def test_who_departs_leaves_what_they_wrote_and_nothing_of_themselves(db: Databa
     assert db.read_sync(identities.read_principals, ada.id) == []
 
 
-def test_departing_reaches_those_who_may_hear_it_and_ends_the_access(db: Database) -> None:
+def test_account_deletion_is_announced_and_ends_access(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
-    found(db, admin=bo, member=ada)
+    create_organization(db, admin=bo, member=ada)
     create_session(db, ada)
 
     db.write_sync(delete_account_except_tickets, ada.id, NOON)
@@ -238,9 +240,9 @@ def test_departing_reaches_those_who_may_hear_it_and_ends_the_access(db: Databas
     assert events["session.revoked"] == ([own], [own])
 
 
-def test_the_last_admin_of_others_stays_until_there_is_another(db: Database) -> None:
+def test_the_last_admin_of_an_organization_with_members_cannot_be_deleted(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
-    found(db, admin=ada, member=bo)
+    create_organization(db, admin=ada, member=bo)
     before = dump_database(db)
 
     with pytest.raises(Conflict, match="last admin of Acme"):
@@ -255,8 +257,8 @@ def test_the_last_admin_of_others_stays_until_there_is_another(db: Database) -> 
 def test_no_organization_is_left_without_an_admin(db: Database) -> None:
     ada, bo, cy = create_person(db), create_person(db, "Bo"), create_person(db, "Cy")
     for name in ("acme", "globex"):
-        found(db, name, admin=ada, member=bo)
-    found(db, "solo", admin=ada, manager=cy)
+        create_organization(db, name, admin=ada, member=bo)
+    create_organization(db, "solo", admin=ada, manager=cy)
     db.write_sync(people.mark_deactivated, cy.id, actor_id="shell", at=NOON)
 
     with pytest.raises(Conflict) as refused:
@@ -272,15 +274,15 @@ def test_no_organization_is_left_without_an_admin(db: Database) -> None:
     db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
 
-def test_the_last_super_admin_stays_even_alone(db: Database) -> None:
+def test_the_last_super_admin_cannot_be_deleted(db: Database) -> None:
     ada = create_person(db)
-    found(db, "team", internal=True, super_admin=ada)
+    create_organization(db, "team", internal=True, super_admin=ada)
 
     with pytest.raises(Conflict, match="last super admin"):
         db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
 
-def test_no_one_departs_twice(db: Database) -> None:
+def test_an_account_cannot_be_deleted_twice(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
@@ -288,9 +290,9 @@ def test_no_one_departs_twice(db: Database) -> None:
         db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
 
-async def test_of_two_admins_who_depart_at_once_one_stays(db: Database) -> None:
+async def test_of_two_admins_who_delete_their_accounts_at_once_one_stays(db: Database) -> None:
     ada, bo, cy = create_person(db), create_person(db, "Bo"), create_person(db, "Cy")
-    found(db, admin=ada, member=cy)
+    create_organization(db, admin=ada, member=cy)
     db.write_sync(join, "acme", bo.id, "admin")
     refused = []
 
@@ -308,7 +310,7 @@ async def test_of_two_admins_who_depart_at_once_one_stays(db: Database) -> None:
     assert len(members(db)) == 2
 
 
-def test_the_address_of_who_departed_is_free(db: Database) -> None:
+def test_the_address_of_a_deleted_account_can_be_used_again(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(delete_account_except_tickets, ada.id, NOON)
 

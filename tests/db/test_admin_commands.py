@@ -28,7 +28,7 @@ def desk(tmp_path: Path) -> Iterator[DeskFixture]:
     built.db.close()
 
 
-def test_someone_with_an_account_can_be_employed(desk: DeskFixture) -> None:
+def test_a_person_with_an_account_can_be_given_a_staff_role(desk: DeskFixture) -> None:
     assert STAFF_CHANNEL not in desk.read_viewer(ADA).channels
 
     desk.db.write_sync(
@@ -41,7 +41,7 @@ def test_someone_with_an_account_can_be_employed(desk: DeskFixture) -> None:
     assert STAFF_CHANNEL not in desk.read_viewer(BO).channels
 
 
-def test_open_pages_of_the_employed_ask_again_what_they_may_hear(desk: DeskFixture) -> None:
+def test_a_new_staff_role_makes_the_persons_open_streams_reauthorize(desk: DeskFixture) -> None:
     before = desk.db.read_sync(log.read_head)
 
     desk.db.write_sync(
@@ -52,7 +52,7 @@ def test_open_pages_of_the_employed_ask_again_what_they_may_hear(desk: DeskFixtu
     assert [c for entry in entries for c in entry.access_changes] == [f"user:{desk.person_id(ADA)}"]
 
 
-def test_a_role_given_by_the_cli_is_announced_as_on_the_page(desk: DeskFixture) -> None:
+def test_a_role_given_in_the_cli_is_announced_as_on_the_page(desk: DeskFixture) -> None:
     def employ(role: str, name: str = "people.employ", email: str = ADA.email) -> list[str]:
         arguments = {"email": email, "role": role}
         before = desk.db.read_sync(log.read_head)
@@ -77,7 +77,7 @@ def test_a_role_given_by_the_cli_is_announced_as_on_the_page(desk: DeskFixture) 
     ("email", "role", "kind"),
     [("nobody@desk.test", "super_admin", NotFound), (ADA.email, "boss", Invalid)],
 )
-def test_only_someone_known_gets_a_role_there_is(
+def test_an_unknown_person_or_role_is_refused(
     desk: DeskFixture, email: str, role: str, kind: type[Exception]
 ) -> None:
     with pytest.raises(kind):
@@ -86,7 +86,7 @@ def test_only_someone_known_gets_a_role_there_is(
         )
 
 
-def test_making_someone_who_is_there_names_the_way_to_employ_them(desk: DeskFixture) -> None:
+def test_creating_an_existing_person_names_the_command_for_roles(desk: DeskFixture) -> None:
     arguments = {"email": "root@desk.test", "name": None, "role": "super_admin"}
     made = desk.db.write_sync(admin_commands.execute_command, "people.create", arguments)
     desk.db.write_sync(lambda tx: passwords.store_hash(tx, made["id"], "x", 1))
@@ -95,7 +95,7 @@ def test_making_someone_who_is_there_names_the_way_to_employ_them(desk: DeskFixt
         desk.db.write_sync(admin_commands.execute_command, "people.create", arguments)
 
 
-def test_the_list_shows_who_is_employed_as_what(
+def test_the_list_shows_staff_roles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell = CommandLine(monkeypatch, capsys, DATABASE_URL=create_database_url(tmp_path))

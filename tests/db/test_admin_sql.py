@@ -38,7 +38,7 @@ def render_sql(db: Database, text: str) -> list[str]:
 
 
 @sqlite
-def test_what_it_reads_is_a_table(desk: DeskFixture) -> None:
+def test_a_query_prints_a_table(desk: DeskFixture) -> None:
     assert render_sql(desk.db, "SELECT number, subject, closed_at FROM tickets") == [
         "number  subject             closed_at",
         "------  ------------------  ---------",
@@ -47,7 +47,7 @@ def test_what_it_reads_is_a_table(desk: DeskFixture) -> None:
 
 
 @sqlite
-def test_how_a_statement_would_be_run_can_be_asked(desk: DeskFixture) -> None:
+def test_a_query_plan_can_be_printed(desk: DeskFixture) -> None:
     asked = "-- slow\nEXPLAIN QUERY PLAN SELECT * FROM tickets WHERE number = 1"
     plan = render_sql(desk.db, asked)
 
@@ -55,7 +55,7 @@ def test_how_a_statement_would_be_run_can_be_asked(desk: DeskFixture) -> None:
 
 
 @sqlite
-def test_what_it_changes_is_counted_and_sent_in_the_same_transaction(desk: DeskFixture) -> None:
+def test_changes_are_counted_and_announced_in_the_same_transaction(desk: DeskFixture) -> None:
     before = desk.db.read_sync(log.read_head)
 
     assert render_sql(desk.db, "UPDATE tickets SET priority = 'high'") == ["1 row changed"]
@@ -66,7 +66,7 @@ def test_what_it_changes_is_counted_and_sent_in_the_same_transaction(desk: DeskF
 
 
 @sqlite
-def test_an_insert_says_what_was_inserted_if_it_is_asked(desk: DeskFixture) -> None:
+def test_returning_prints_the_changed_rows(desk: DeskFixture) -> None:
     text = f"UPDATE guilds SET name = 'Pier' WHERE id = '{HARBOUR_GUILD}' RETURNING name"
 
     assert render_sql(desk.db, text) == ["name", "----", "Pier"]
@@ -86,7 +86,7 @@ def test_an_insert_says_what_was_inserted_if_it_is_asked(desk: DeskFixture) -> N
         "DELETE FROM tickets",
     ],
 )
-def test_what_triggers_keep_beside_a_row_is_not_in_the_way(desk: DeskFixture, text: str) -> None:
+def test_rows_written_by_triggers_are_not_counted(desk: DeskFixture, text: str) -> None:
     assert render_sql(desk.db, text) == ["1 row changed"]
 
 
@@ -115,13 +115,13 @@ REFUSED = {
     "EXPLAIN DELETE FROM tickets": "must begin with one of INSERT",
     "SELECT motto FROM tickets": "no such column: motto",
     "INSERT INTO tickets (id) VALUES ('t')": "NOT NULL constraint failed",
-    "SELECT '\0'": "SQLite rejects it",
+    "SELECT '\0'": "SQLite rejects the statement",
 }
 
 
 @sqlite
 @pytest.mark.parametrize("text", REFUSED)
-def test_what_it_must_not_do_is_refused_and_changes_nothing(desk: DeskFixture, text: str) -> None:
+def test_a_forbidden_statement_is_refused_and_changes_nothing(desk: DeskFixture, text: str) -> None:
     before = desk.db.read_sync(dump_tables)
 
     with pytest.raises(Invalid, match=REFUSED[text]):
@@ -132,7 +132,7 @@ def test_what_it_must_not_do_is_refused_and_changes_nothing(desk: DeskFixture, t
 
 
 @sqlite
-def test_a_long_answer_is_cut(desk: DeskFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_result_is_truncated(desk: DeskFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admin_sql, "MAX_ROWS", 3)
     monkeypatch.setattr(admin_sql, "MAX_VALUE_LENGTH", 5)
 
@@ -156,7 +156,7 @@ def test_a_statement_that_never_ends_is_stopped(
 
 
 @sqlite
-def test_the_shell_prints_it_without_a_server(
+def test_the_cli_runs_sql_without_a_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell = CommandLine(monkeypatch, capsys, DATABASE_URL=create_database_url(tmp_path))
@@ -167,7 +167,7 @@ def test_the_shell_prints_it_without_a_server(
 
 
 @sqlite
-def test_where_there_is_no_database_none_is_made(
+def test_without_a_database_none_is_created(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell = CommandLine(monkeypatch, capsys, DATABASE_URL=create_database_url(tmp_path))
@@ -178,7 +178,7 @@ def test_where_there_is_no_database_none_is_made(
 
 
 @pytest.mark.database("postgresql")
-def test_with_postgresql_it_names_psql(desk: DeskFixture) -> None:
+def test_on_postgresql_the_command_names_psql(desk: DeskFixture) -> None:
     with pytest.raises(Invalid, match="psql"):
         run_sql(desk.db, "SELECT 1")
 

@@ -16,6 +16,7 @@ from deskwire.kit.clock import HOUR, now
 from deskwire.kit.errors import Forbidden, Invalid, NotFound, RateLimited, TooLarge
 from deskwire.kit.ids import new_id
 from deskwire.kit.store import DiskStore
+from deskwire.server.erasure import Eraser
 from deskwire.server.services import ACCESS
 from deskwire.tickets import messages
 from deskwire.tickets.actions import post_message
@@ -80,7 +81,7 @@ def stored_files(tmp_path: Path) -> Iterator[StoredFilesFixture]:
     stored.db.close()
 
 
-async def test_a_file_is_its_uploaders_alone_until_it_is_sent(
+async def test_an_unsent_file_is_visible_to_its_uploader_only(
     stored_files: StoredFilesFixture,
 ) -> None:
     file = await stored_files.upload(BO)
@@ -96,7 +97,7 @@ async def test_a_file_is_its_uploaders_alone_until_it_is_sent(
     assert [each.id for of_message in shown.values() for each in of_message] == [file]
 
 
-async def test_files_of_notes_are_the_teams(stored_files: StoredFilesFixture) -> None:
+async def test_files_of_notes_are_visible_to_staff_only(stored_files: StoredFilesFixture) -> None:
     ticket = stored_files.create_request(BO, stored_files.northwind)
     file = await stored_files.upload(ADA)
 
@@ -107,7 +108,7 @@ async def test_files_of_notes_are_the_teams(stored_files: StoredFilesFixture) ->
     assert stored_files.db.read_sync(list_ticket_files, ticket, include_notes=False) == {}
 
 
-async def test_an_uploader_who_no_longer_sees_the_request_has_the_file_no_longer(
+async def test_an_uploader_who_lost_the_request_cannot_read_its_file(
     stored_files: StoredFilesFixture,
 ) -> None:
     file = await stored_files.upload(CY, workspace=stored_files.tyrell)
@@ -119,7 +120,7 @@ async def test_an_uploader_who_no_longer_sees_the_request_has_the_file_no_longer
     assert not stored_files.can_read(CY, file)
 
 
-async def test_no_one_sends_what_someone_else_has_uploaded(
+async def test_a_file_can_be_sent_by_its_uploader_only(
     stored_files: StoredFilesFixture,
 ) -> None:
     file = await stored_files.upload(BO)
@@ -131,7 +132,7 @@ async def test_no_one_sends_what_someone_else_has_uploaded(
     assert stored_files.can_read(BO, file)
 
 
-async def test_a_file_is_sent_once(stored_files: StoredFilesFixture) -> None:
+async def test_a_file_can_be_sent_once(stored_files: StoredFilesFixture) -> None:
     file = await stored_files.upload(BO)
     ticket = stored_files.create_request(BO, stored_files.northwind, [file])
 
@@ -139,7 +140,7 @@ async def test_a_file_is_sent_once(stored_files: StoredFilesFixture) -> None:
         stored_files.post_files(BO, ticket, [file])
 
 
-async def test_a_file_moves_to_the_organization_it_is_sent_in(
+async def test_a_file_is_moved_to_the_organization_it_is_sent_in(
     stored_files: StoredFilesFixture,
 ) -> None:
     file = await stored_files.upload(ADA, workspace=stored_files.northwind)
@@ -154,11 +155,11 @@ async def test_a_file_moves_to_the_organization_it_is_sent_in(
 @pytest.mark.parametrize(
     "id_", ["", "x", "\0", "' OR 1=1 --", "01a21acc-52c6-74ab-a37b-faf27373c0da", "%", "x" * 10_000]
 )
-def test_an_id_that_is_none_is_not_found(stored_files: StoredFilesFixture, id_: str) -> None:
+def test_an_invalid_id_is_not_found(stored_files: StoredFilesFixture, id_: str) -> None:
     assert not stored_files.can_read(ADA, id_)
 
 
-def test_who_may_file_somewhere_may_upload_there(stored_files: StoredFilesFixture) -> None:
+def test_people_who_can_file_requests_can_upload_files(stored_files: StoredFilesFixture) -> None:
     def may(persona: Persona, workspace: str) -> bool:
         try:
             stored_files.db.read_sync(
@@ -183,7 +184,7 @@ def test_who_may_file_somewhere_may_upload_there(stored_files: StoredFilesFixtur
         assert not may(ADA, target), target
 
 
-async def test_a_picture_has_a_small_one_and_its_size(stored_files: StoredFilesFixture) -> None:
+async def test_an_image_has_a_thumbnail_and_its_size(stored_files: StoredFilesFixture) -> None:
     file = await stored_files.upload(BO, drawn(1000, 500, "PNG"), "crane.png")
 
     row = stored_files.read_row(file)
@@ -191,21 +192,23 @@ async def test_a_picture_has_a_small_one_and_its_size(stored_files: StoredFilesF
     assert stored_files.list_stored_files() == [file, f"{file}.thumb"]
 
 
-async def test_a_bomb_is_kept_as_a_file_and_never_opened(stored_files: StoredFilesFixture) -> None:
+async def test_a_decompression_bomb_is_stored_but_never_decoded(
+    stored_files: StoredFilesFixture,
+) -> None:
     file = await stored_files.upload(BO, bomb(50_000, 50_000), "bomb.png")
 
     row = stored_files.read_row(file)
     assert (row.type, row.width, row.thumbnail) == ("image/png", None, False)
 
 
-async def test_what_is_too_large_leaves_nothing(stored_files: StoredFilesFixture) -> None:
+async def test_an_upload_that_is_too_large_leaves_nothing(stored_files: StoredFilesFixture) -> None:
     with pytest.raises(TooLarge):
         await stored_files.upload(BO, b"x" * (LIMIT + 1))
 
     assert (stored_files.count_rows(), stored_files.list_stored_files()) == (0, [])
 
 
-async def test_what_is_cancelled_leaves_nothing(stored_files: StoredFilesFixture) -> None:
+async def test_a_cancelled_upload_leaves_nothing(stored_files: StoredFilesFixture) -> None:
     never, begun = asyncio.Event(), asyncio.Event()
 
     async def stuck() -> AsyncIterator[bytes]:
@@ -225,7 +228,7 @@ async def test_what_is_cancelled_leaves_nothing(stored_files: StoredFilesFixture
     assert (stored_files.count_rows(), stored_files.list_stored_files()) == (0, [])
 
 
-async def test_a_row_that_cannot_be_written_leaves_no_bytes(
+async def test_an_upload_whose_row_cannot_be_written_leaves_no_bytes(
     stored_files: StoredFilesFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -239,7 +242,7 @@ async def test_a_row_that_cannot_be_written_leaves_no_bytes(
     assert stored_files.list_stored_files() == []
 
 
-async def test_no_one_heaps_up_files_that_are_never_sent(
+async def test_unsent_files_per_person_are_limited(
     stored_files: StoredFilesFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deskwire.tickets.files.uploads.MAX_UNSENT", 3)
@@ -255,7 +258,7 @@ async def test_no_one_heaps_up_files_that_are_never_sent(
     await stored_files.upload(UNA)  # others may
 
 
-async def test_the_keeper_takes_what_was_never_sent_after_a_day(
+async def test_cleanup_deletes_unsent_files_after_a_day(
     stored_files: StoredFilesFixture,
 ) -> None:
     sent, unsent = await stored_files.upload(BO), await stored_files.upload(BO)
@@ -269,7 +272,7 @@ async def test_the_keeper_takes_what_was_never_sent_after_a_day(
     assert stored_files.list_stored_files() == [sent]
 
 
-async def test_the_bytes_of_a_deleted_message_go_by_the_keeper(
+async def test_cleanup_deletes_the_bytes_of_a_deleted_message(
     stored_files: StoredFilesFixture,
 ) -> None:
     stored, gone = (
@@ -286,7 +289,7 @@ async def test_the_bytes_of_a_deleted_message_go_by_the_keeper(
     assert stored_files.list_stored_files() == [stored]
 
 
-async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in_the_log(
+async def test_a_sent_file_can_be_deleted_by_its_sender_and_by_moderators(
     stored_files: StoredFilesFixture,
 ) -> None:
     stored = await stored_files.upload(BO)
@@ -319,7 +322,9 @@ async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in
 
     left = stored_files.db.read_sync(list_ticket_files, ticket, include_notes=True)
     assert [each.id for some in left.values() for each in some] == [stored]
-    rows = stored_files.db.read_sync(lambda tx: tx.execute(select(log.c.type, log.c.data)).all())
+    await Eraser(stored_files.db, stored_files.store, []).sweep()
+    query = select(log.c.type, log.c.data).order_by(log.c.position)
+    rows = stored_files.db.read_sync(lambda tx: tx.execute(query).all())
     assert not [data for _, data in rows if "zanzibar" in data]
     removed = [json.loads(data) for type_, data in rows if type_ == "ticket.file_removed"]
     assert [each["file"] for each in removed] == [secret, rude, noted]
@@ -328,7 +333,7 @@ async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in
     assert {message, note} <= {row.id for row in texts}
 
 
-async def test_a_message_that_was_nothing_but_its_file_goes_with_it(
+async def test_a_message_without_text_is_deleted_with_its_only_file(
     stored_files: StoredFilesFixture,
 ) -> None:
     ticket, file = (
@@ -344,7 +349,7 @@ async def test_a_message_that_was_nothing_but_its_file_goes_with_it(
     assert written.id not in {row.id for row in rows}
 
 
-async def test_bytes_that_wait_for_their_row_are_left_alone(
+async def test_cleanup_keeps_recent_bytes_without_a_row(
     stored_files: StoredFilesFixture,
 ) -> None:
     stored_files.create_request(BO, stored_files.northwind, [await stored_files.upload(BO)])
@@ -358,7 +363,7 @@ async def test_bytes_that_wait_for_their_row_are_left_alone(
     assert arriving not in stored_files.list_stored_files()
 
 
-async def test_a_database_that_names_no_file_empties_no_store(
+async def test_cleanup_does_not_empty_the_store_of_an_empty_database(
     stored_files: StoredFilesFixture,
 ) -> None:
     file = await stored_files.upload(BO)
@@ -369,7 +374,7 @@ async def test_a_database_that_names_no_file_empties_no_store(
     assert stored_files.list_stored_files() == [file]
 
 
-async def test_a_great_many_old_files_go_part_by_part(stored_files: StoredFilesFixture) -> None:
+async def test_cleanup_deletes_many_old_files_in_batches(stored_files: StoredFilesFixture) -> None:
     stored = await stored_files.upload(BO)
     stored_files.create_request(BO, stored_files.northwind, [stored])
     ids = [new_id() for _ in range(500)]

@@ -1,4 +1,4 @@
-"""Test the other authentication pages over HTTP: sign-out, sign-up, welcome link, password."""
+"""Test sign-out, sign-up, welcome links and password changes over HTTP."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def account_pages(tmp_path: Path) -> AsyncIterator[AccountPagesFixture]:
 # Signing out
 
 
-async def test_signing_out_ends_the_session_and_takes_the_cookie(
+async def test_signing_out_ends_the_session_and_deletes_the_cookie(
     account_pages: AccountPagesFixture,
 ) -> None:
     ada = await account_pages.create_person()
@@ -47,8 +47,8 @@ async def test_signing_out_ends_the_session_and_takes_the_cookie(
     assert (cookie["value"], cookie["max-age"], cookie["secure"]) == ("", "0", "True")
     assert home.text == "nobody"
     assert account_pages.db.read_sync(sessions.find_by_token, token, account_pages.clock.at) is None
-    [(type_, _, _, touches)] = read_events(account_pages.db)
-    assert (type_, touches) == ("session.revoked", [f"user:{ada.id}"])
+    events = [(type_, touches) for type_, _, _, touches in read_events(account_pages.db)]
+    assert events == [("session.created", []), ("session.revoked", [f"user:{ada.id}"])]
 
 
 async def test_signing_out_twice_is_harmless(account_pages: AccountPagesFixture) -> None:
@@ -58,7 +58,7 @@ async def test_signing_out_twice_is_harmless(account_pages: AccountPagesFixture)
     assert answer.status_code == 303
 
 
-async def test_another_site_cannot_sign_anyone_out(account_pages: AccountPagesFixture) -> None:
+async def test_another_site_cannot_sign_a_person_out(account_pages: AccountPagesFixture) -> None:
     await account_pages.create_person()
 
     async with account_pages.open_browser() as browser:
@@ -72,7 +72,9 @@ async def test_another_site_cannot_sign_anyone_out(account_pages: AccountPagesFi
 # The session while it is used
 
 
-async def test_a_used_session_and_its_cookie_live_on(account_pages: AccountPagesFixture) -> None:
+async def test_using_a_session_extends_it_and_its_cookie(
+    account_pages: AccountPagesFixture,
+) -> None:
     await account_pages.create_person()
 
     async with account_pages.open_browser() as browser:
@@ -91,7 +93,7 @@ async def test_a_used_session_and_its_cookie_live_on(account_pages: AccountPages
     assert late.text == "Ada"
 
 
-async def test_a_session_that_is_not_used_ends(account_pages: AccountPagesFixture) -> None:
+async def test_an_unused_session_expires(account_pages: AccountPagesFixture) -> None:
     await account_pages.create_person()
 
     async with account_pages.open_browser() as browser:
@@ -103,7 +105,7 @@ async def test_a_session_that_is_not_used_ends(account_pages: AccountPagesFixtur
     assert home.text == "nobody"
 
 
-async def test_signing_out_is_not_undone_by_the_renewal(account_pages: AccountPagesFixture) -> None:
+async def test_sign_out_is_not_undone_by_a_renewal(account_pages: AccountPagesFixture) -> None:
     await account_pages.create_person()
 
     async with account_pages.open_browser() as browser:
@@ -140,7 +142,7 @@ def sign_up_form(**fields: str) -> dict[str, str]:
     return {"name": "Bo", "email": "bo@desk.test", "password": PASSWORD, **fields}
 
 
-async def test_where_it_is_open_anyone_may_sign_up(account_pages: AccountPagesFixture) -> None:
+async def test_with_open_sign_up_anyone_may_sign_up(account_pages: AccountPagesFixture) -> None:
     async with account_pages.open_browser() as browser:
         answer = await browser.post("/sign-up", data=sign_up_form(next="/requests/new"))
         home = await browser.get("/")
@@ -152,7 +154,7 @@ async def test_where_it_is_open_anyone_may_sign_up(account_pages: AccountPagesFi
     assert bo.email_verified_at is None
 
 
-async def test_every_problem_of_a_sign_up_is_shown_at_once(
+async def test_all_problems_of_a_sign_up_are_shown_at_once(
     account_pages: AccountPagesFixture,
 ) -> None:
     async with account_pages.open_browser() as browser:
@@ -177,7 +179,9 @@ async def test_a_taken_address_is_not_taken_over(account_pages: AccountPagesFixt
     assert account_pages.db.read_sync(passwords.read_hash, ada.id) == before
 
 
-async def test_asking_for_many_addresses_is_slow(account_pages: AccountPagesFixture) -> None:
+async def test_sign_ups_for_many_addresses_are_rate_limited(
+    account_pages: AccountPagesFixture,
+) -> None:
     await account_pages.create_person()
     few = replace(account_pages.login, limits=RateLimits(per_network=3))
 
@@ -188,7 +192,7 @@ async def test_asking_for_many_addresses_is_slow(account_pages: AccountPagesFixt
     assert statuses == [409, 409, 409, 429]
 
 
-async def test_an_office_that_signs_up_can_still_sign_in(
+async def test_many_sign_ups_of_one_network_do_not_block_its_sign_ins(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -207,7 +211,7 @@ async def test_an_office_that_signs_up_can_still_sign_in(
 @pytest.mark.parametrize(
     ("mode", "sentence"), [("invited", "by invitation"), ("closed", "Sign-up is closed")]
 )
-async def test_where_it_is_not_open_a_sentence_names_the_person_to_ask(
+async def test_with_closed_sign_up_the_page_says_whom_to_ask(
     account_pages: AccountPagesFixture, mode: SignUpMode, sentence: str
 ) -> None:
     async with account_pages.open_browser(account_pages.with_sign_up_mode(mode)) as browser:
@@ -226,7 +230,7 @@ async def test_where_it_is_not_open_a_sentence_names_the_person_to_ask(
 # The welcome link
 
 
-async def test_a_welcome_is_looked_at_as_often_as_one_likes(
+async def test_a_welcome_link_can_be_opened_any_number_of_times(
     account_pages: AccountPagesFixture,
 ) -> None:
     ada = create_person(account_pages.db, "ada")
@@ -246,7 +250,7 @@ async def test_a_welcome_is_looked_at_as_often_as_one_likes(
     assert (answer.status_code, home.text) == (303, "Ada Lovelace")
 
 
-async def test_no_referer_carries_the_secret_of_a_welcome(
+async def test_no_referer_contains_the_token_of_a_welcome_link(
     account_pages: AccountPagesFixture,
 ) -> None:
     token = account_pages.db.write_sync(
@@ -265,7 +269,9 @@ async def test_no_referer_carries_the_secret_of_a_welcome(
     assert {answer.headers["referrer-policy"] for answer in answers} == {"strict-origin"}
 
 
-async def test_a_refused_form_leaves_the_welcome_usable(account_pages: AccountPagesFixture) -> None:
+async def test_a_refused_form_leaves_the_welcome_link_usable(
+    account_pages: AccountPagesFixture,
+) -> None:
     token = account_pages.db.write_sync(
         links.issue, create_person(account_pages.db).id, "sign-in", NOON
     )
@@ -281,7 +287,7 @@ async def test_a_refused_form_leaves_the_welcome_usable(account_pages: AccountPa
 
 
 @pytest.mark.parametrize("token", ["x", "x" * 43, "%2e%2e", "%00"])
-async def test_an_unknown_welcome_is_answered_like_a_used_one(
+async def test_an_unknown_welcome_link_is_answered_like_a_used_one(
     account_pages: AccountPagesFixture, token: str
 ) -> None:
     used = account_pages.db.write_sync(
@@ -300,7 +306,7 @@ async def test_an_unknown_welcome_is_answered_like_a_used_one(
 # Changing the password
 
 
-async def test_a_new_password_signs_every_other_browser_out(
+async def test_a_new_password_signs_out_every_other_browser(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -338,7 +344,9 @@ async def test_without_the_current_password_nothing_changes(
     assert "That isn’t your current password" in answer.text
 
 
-async def test_the_current_password_is_no_new_one(account_pages: AccountPagesFixture) -> None:
+async def test_the_current_password_is_refused_as_the_new_one(
+    account_pages: AccountPagesFixture,
+) -> None:
     await account_pages.create_person()
 
     async with account_pages.open_browser() as browser:
@@ -351,7 +359,7 @@ async def test_the_current_password_is_no_new_one(account_pages: AccountPagesFix
     assert "That’s your current password. Choose a different one." in answer.text
 
 
-async def test_guesses_of_the_current_password_are_limited(
+async def test_guesses_of_the_current_password_are_rate_limited(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -366,7 +374,9 @@ async def test_guesses_of_the_current_password_are_limited(
     assert statuses == [422] * 5 + [429]
 
 
-async def test_strangers_are_sent_to_sign_in_and_back(account_pages: AccountPagesFixture) -> None:
+async def test_signed_out_visitors_are_sent_to_sign_in_and_back(
+    account_pages: AccountPagesFixture,
+) -> None:
     async with account_pages.open_browser() as browser:
         looked = await browser.get("/settings/password")
         posted = await browser.post("/settings/password", data={})
@@ -377,7 +387,7 @@ async def test_strangers_are_sent_to_sign_in_and_back(account_pages: AccountPage
 
 
 @pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "punycode", "undefined"])
-async def test_a_form_with_a_charset_of_its_own_is_an_empty_form(
+async def test_a_form_with_an_unknown_charset_is_read_as_empty(
     account_pages: AccountPagesFixture, charset: str
 ) -> None:
     kind = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}

@@ -25,7 +25,7 @@ from tests.fixtures.account_pages import (
 from tests.fixtures.accounts import NOON, PASSWORD, VISIT, create_session
 from tests.fixtures.mailed_links import find_link, read_mails, request_reset, sign_up
 
-NEW_PASSWORD = "a horse of another colour"
+NEW_PASSWORD = "a horse of another color"
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def account_pages(tmp_path: Path) -> AsyncIterator[AccountPagesFixture]:
 # Proving an address
 
 
-async def test_signing_up_mails_a_link_that_a_look_leaves_and_a_press_uses(
+async def test_the_mailed_verification_link_is_used_by_its_button_not_by_opening_it(
     account_pages: AccountPagesFixture,
 ) -> None:
     async with account_pages.open_browser() as browser:
@@ -60,7 +60,7 @@ async def test_signing_up_mails_a_link_that_a_look_leaves_and_a_press_uses(
     assert after.email_verified_at == NOON
 
 
-async def test_a_link_to_prove_an_address_signs_no_one_in(
+async def test_a_verification_link_does_not_sign_in(
     account_pages: AccountPagesFixture,
 ) -> None:
     async with account_pages.open_browser() as browser:
@@ -73,7 +73,7 @@ async def test_a_link_to_prove_an_address_signs_no_one_in(
     assert "set-cookie" not in answer.headers
 
 
-async def test_a_link_to_prove_an_address_sets_no_password(
+async def test_a_verification_link_cannot_set_a_password(
     account_pages: AccountPagesFixture,
 ) -> None:
     async with account_pages.open_browser() as browser:
@@ -88,7 +88,7 @@ async def test_a_link_to_prove_an_address_sets_no_password(
     assert (reset.status_code, welcome.status_code) == (404, 404)
 
 
-async def test_a_link_to_prove_an_address_lasts_a_day(account_pages: AccountPagesFixture) -> None:
+async def test_a_verification_link_is_valid_for_a_day(account_pages: AccountPagesFixture) -> None:
     async with account_pages.open_browser() as browser:
         await sign_up(browser)
         _, path = find_link(read_mails(account_pages)[0])
@@ -101,7 +101,7 @@ async def test_a_link_to_prove_an_address_lasts_a_day(account_pages: AccountPage
     assert (last.status_code, late.status_code) == (200, 404)
 
 
-async def test_where_no_mail_is_sent_none_is_queued_and_the_page_names_the_person_to_ask(
+async def test_without_mail_none_is_queued_and_the_page_says_whom_to_ask(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -120,7 +120,7 @@ async def test_where_no_mail_is_sent_none_is_queued_and_the_page_names_the_perso
 # A password that was forgotten
 
 
-async def test_the_link_sets_a_new_password_ends_every_session_and_signs_in(
+async def test_a_reset_link_sets_a_password_ends_every_session_and_signs_in(
     account_pages: AccountPagesFixture,
 ) -> None:
     ada = await account_pages.create_person()
@@ -144,7 +144,7 @@ async def test_the_link_sets_a_new_password_ends_every_session_and_signs_in(
     assert found.email_verified_at == NOON
 
 
-async def test_a_link_for_a_password_works_once(account_pages: AccountPagesFixture) -> None:
+async def test_a_reset_link_works_once(account_pages: AccountPagesFixture) -> None:
     await account_pages.create_person()
     await request_reset(account_pages)
     _, path = find_link(read_mails(account_pages)[0])
@@ -157,7 +157,7 @@ async def test_a_link_for_a_password_works_once(account_pages: AccountPagesFixtu
     assert (first.status_code, second.status_code, look.status_code) == (303, 404, 404)
 
 
-async def test_a_link_for_a_password_lasts_an_hour(account_pages: AccountPagesFixture) -> None:
+async def test_a_reset_link_is_valid_for_an_hour(account_pages: AccountPagesFixture) -> None:
     await account_pages.create_person()
     await request_reset(account_pages)
     _, path = find_link(read_mails(account_pages)[0])
@@ -169,7 +169,9 @@ async def test_a_link_for_a_password_lasts_an_hour(account_pages: AccountPagesFi
     assert answer.status_code == 404
 
 
-async def test_a_newer_link_ends_the_older_one(account_pages: AccountPagesFixture) -> None:
+async def test_a_newer_reset_link_invalidates_the_older_one(
+    account_pages: AccountPagesFixture,
+) -> None:
     await account_pages.create_person()
     await request_reset(account_pages)
     await request_reset(account_pages)
@@ -179,7 +181,7 @@ async def test_a_newer_link_ends_the_older_one(account_pages: AccountPagesFixtur
         assert [(await browser.get(path)).status_code for path in (older, newer)] == [404, 200]
 
 
-async def test_a_new_password_ends_the_link_that_was_asked_for_before(
+async def test_a_new_password_invalidates_an_earlier_reset_link(
     account_pages: AccountPagesFixture,
 ) -> None:
     ada = await account_pages.create_person()
@@ -195,7 +197,7 @@ async def test_a_new_password_ends_the_link_that_was_asked_for_before(
     assert ada.email == "ada@desk.test"
 
 
-async def test_a_refused_password_leaves_the_link_usable(
+async def test_a_refused_password_leaves_the_reset_link_usable(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -209,7 +211,7 @@ async def test_a_refused_password_leaves_the_link_usable(
     assert (short.status_code, look.status_code) == (422, 200)
 
 
-async def test_no_referer_carries_the_secret_of_a_mailed_link(
+async def test_no_referer_contains_the_token_of_a_mailed_link(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -243,7 +245,7 @@ async def test_known_and_unknown_addresses_are_answered_alike(
     assert [each.recipient for each in read_mails(account_pages)] == ["ada@desk.test"]
 
 
-async def test_known_and_unknown_addresses_take_the_same_statements(
+async def test_known_and_unknown_addresses_run_the_same_statements(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -261,7 +263,7 @@ async def test_known_and_unknown_addresses_take_the_same_statements(
     assert known
 
 
-async def test_the_fourth_mail_to_an_address_is_refused_known_or_not(
+async def test_the_fourth_mail_to_an_address_is_refused_whether_it_is_known_or_not(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -275,7 +277,7 @@ async def test_the_fourth_mail_to_an_address_is_refused_known_or_not(
     assert len(read_mails(account_pages)) == 4
 
 
-async def test_asking_for_links_does_not_keep_anyone_from_signing_in(
+async def test_requesting_links_does_not_block_sign_ins(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -288,7 +290,7 @@ async def test_asking_for_links_does_not_keep_anyone_from_signing_in(
     assert answer.status_code == 303
 
 
-async def test_one_source_cannot_have_mail_sent_to_everyone(
+async def test_the_mails_that_one_network_can_request_are_limited(
     account_pages: AccountPagesFixture,
 ) -> None:
     strict = replace(account_pages.login, limits=RateLimits(per_network=3))
@@ -302,7 +304,7 @@ async def test_one_source_cannot_have_mail_sent_to_everyone(
     assert codes == [303, 303, 303, 429]
 
 
-async def test_a_link_after_the_account_is_gone_is_no_link(
+async def test_a_link_of_a_deleted_account_is_invalid(
     account_pages: AccountPagesFixture,
 ) -> None:
     ada = await account_pages.create_person()

@@ -47,7 +47,9 @@ async def test_the_right_password_signs_in(account_pages: AccountPagesFixture) -
     assert home.text == "Ada"
 
 
-async def test_an_address_is_known_however_it_is_typed(account_pages: AccountPagesFixture) -> None:
+async def test_an_address_is_matched_regardless_of_case_and_spaces(
+    account_pages: AccountPagesFixture,
+) -> None:
     await account_pages.create_person()
 
     async with account_pages.open_browser() as browser:
@@ -56,7 +58,9 @@ async def test_an_address_is_known_however_it_is_typed(account_pages: AccountPag
     assert answer.status_code == 303
 
 
-async def test_the_cookie_is_out_of_reach(account_pages: AccountPagesFixture) -> None:
+async def test_the_cookie_is_secure_http_only_and_same_site(
+    account_pages: AccountPagesFixture,
+) -> None:
     await account_pages.create_person()
 
     async with account_pages.open_browser() as browser:
@@ -75,7 +79,7 @@ async def test_the_cookie_is_out_of_reach(account_pages: AccountPagesFixture) ->
     assert token not in dump_database(account_pages.db)
 
 
-async def test_without_https_the_cookie_has_its_plain_name(
+async def test_without_https_the_cookie_has_no_name_prefix(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -138,7 +142,7 @@ async def test_too_many_wrong_passwords_say_how_long_to_wait(
     assert heard.status_code == 303
 
 
-async def test_a_source_is_throttled_over_all_addresses(account_pages: AccountPagesFixture) -> None:
+async def test_a_network_is_throttled_across_addresses(account_pages: AccountPagesFixture) -> None:
     few = replace(account_pages.login, limits=RateLimits(per_email=5, per_network=3))
     guesses = [make_sign_in_form("wrong", f"guess{number}@desk.test") for number in range(4)]
 
@@ -153,7 +157,7 @@ async def test_a_source_is_throttled_over_all_addresses(account_pages: AccountPa
     assert from_elsewhere.status_code == 401
 
 
-async def test_a_busy_server_does_not_count_against_the_guest(
+async def test_a_busy_server_does_not_count_as_a_failed_attempt(
     account_pages: AccountPagesFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await account_pages.create_person()
@@ -174,7 +178,9 @@ async def test_a_busy_server_does_not_count_against_the_guest(
     assert afterwards.status_code == 303
 
 
-async def test_what_was_typed_stays_except_the_password(account_pages: AccountPagesFixture) -> None:
+async def test_a_refused_form_keeps_all_fields_but_the_password(
+    account_pages: AccountPagesFixture,
+) -> None:
     async with account_pages.open_browser() as browser:
         wrong = await browser.post("/sign-in", data=make_sign_in_form("my-secret", "<b>@desk.test"))
         empty = await browser.post("/sign-in", data={"email": "ada@desk.test"})
@@ -185,7 +191,7 @@ async def test_what_was_typed_stays_except_the_password(account_pages: AccountPa
     assert 'value="ada@desk.test"' in empty.text
 
 
-async def test_a_field_with_a_problem_says_so_to_everyone(
+async def test_an_invalid_field_is_described_to_assistive_technology(
     account_pages: AccountPagesFixture,
 ) -> None:
     async with account_pages.open_browser() as browser:
@@ -199,14 +205,18 @@ async def test_a_field_with_a_problem_says_so_to_everyone(
         assert f'href="#{field}"' in answer.text
 
 
-async def test_what_is_no_form_is_an_empty_one(account_pages: AccountPagesFixture) -> None:
+async def test_a_body_that_is_not_a_form_is_read_as_an_empty_form(
+    account_pages: AccountPagesFixture,
+) -> None:
     async with account_pages.open_browser() as browser:
         answer = await browser.post("/sign-in", json=make_sign_in_form())
 
     assert answer.status_code == 422
 
 
-async def test_who_is_signed_in_already_continues(account_pages: AccountPagesFixture) -> None:
+async def test_a_signed_in_person_is_redirected_from_sign_in(
+    account_pages: AccountPagesFixture,
+) -> None:
     await account_pages.create_person()
 
     async with account_pages.open_browser() as browser:
@@ -218,7 +228,7 @@ async def test_who_is_signed_in_already_continues(account_pages: AccountPagesFix
     assert (home.status_code, home.headers["location"]) == (303, "/")
 
 
-async def test_a_planted_session_is_not_the_one_that_is_signed_in(
+async def test_signing_in_replaces_a_planted_session(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -238,7 +248,7 @@ async def test_a_planted_session_is_not_the_one_that_is_signed_in(
     )
 
 
-async def test_an_invented_cookie_never_becomes_a_session(
+async def test_an_unknown_cookie_never_becomes_a_session(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -255,7 +265,9 @@ async def test_an_invented_cookie_never_becomes_a_session(
     )
 
 
-async def test_signing_in_again_ends_the_session_before(account_pages: AccountPagesFixture) -> None:
+async def test_signing_in_again_ends_the_previous_session(
+    account_pages: AccountPagesFixture,
+) -> None:
     await account_pages.create_person()
 
     async with account_pages.open_browser() as browser:
@@ -263,10 +275,11 @@ async def test_signing_in_again_ends_the_session_before(account_pages: AccountPa
         await browser.post("/sign-in", data=make_sign_in_form())
 
     assert account_pages.db.read_sync(sessions.find_by_token, first, account_pages.clock.at) is None
-    assert [type_ for type_, *_ in read_events(account_pages.db)] == ["session.revoked"]
+    types = [type_ for type_, *_ in read_events(account_pages.db)]
+    assert types == ["session.created", "session.revoked", "session.created"]
 
 
-async def test_a_hash_of_an_older_cost_is_renewed_at_sign_in(
+async def test_a_hash_with_an_older_cost_is_upgraded_at_sign_in(
     account_pages: AccountPagesFixture,
 ) -> None:
     ada = await account_pages.create_person()
@@ -290,7 +303,7 @@ async def test_a_hash_of_an_older_cost_is_renewed_at_sign_in(
     "text",
     ["/", "/requests", "/requests?status=new&page=2#top", "/a//b", "/%2F%2Feve.test", "/ünter"],
 )
-def test_a_path_of_this_site_is_followed(text: str) -> None:
+def test_a_redirect_to_a_path_of_this_site_is_followed(text: str) -> None:
     assert safe_redirect_path(text) == text
 
 
@@ -318,7 +331,7 @@ def test_a_path_of_this_site_is_followed(text: str) -> None:
         "/" + "x" * 2000,
     ],
 )
-async def test_anything_else_leads_home(
+async def test_any_other_redirect_leads_to_the_home_page(
     account_pages: AccountPagesFixture, text: str | None
 ) -> None:
     await account_pages.create_person()
@@ -330,7 +343,9 @@ async def test_anything_else_leads_home(
     assert answer.headers["location"] == "/"
 
 
-async def test_a_strange_next_is_not_even_shown(account_pages: AccountPagesFixture) -> None:
+async def test_an_external_next_is_not_shown_on_the_page(
+    account_pages: AccountPagesFixture,
+) -> None:
     async with account_pages.open_browser() as browser:
         answer = await browser.get("/sign-in?" + urlencode({"next": "//eve.test"}))
 

@@ -26,7 +26,7 @@ def command_line(
     return CommandLine(monkeypatch, capsys, DATABASE_URL=f"sqlite:///{tmp_path}/desk.db")
 
 
-def test_a_type_with_escape_sequences_is_listed_and_shown_written_out(
+def test_escape_sequences_in_a_type_are_escaped_in_the_output(
     tmp_path: Path, command_line: CommandLine
 ) -> None:
     command_line.run_ok("migrate")
@@ -45,7 +45,7 @@ def test_a_type_with_escape_sequences_is_listed_and_shown_written_out(
     assert not set(CLEAR[:1] + CLEAR[4:5] + CLEAR[-1:]) & set(output)
 
 
-def test_a_subject_with_escape_sequences_is_tailed_written_out(
+def test_escape_sequences_in_a_subject_are_escaped_by_tail(
     tmp_path: Path, command_line: CommandLine
 ) -> None:
     desk = create_desk(tmp_path)

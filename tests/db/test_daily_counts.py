@@ -64,7 +64,7 @@ def kept(tx: Connection) -> set[tuple[str, int, str, int]]:
     return {(row.workspace, row.day, row.status, row.change) for row in rows}
 
 
-def test_a_history_says_how_many_there_were_when_each_day_ended(portal: PortalFixture) -> None:
+def test_the_history_has_the_counts_at_the_end_of_each_day(portal: PortalFixture) -> None:
     expected = [
         (-1, {}),
         (0, {"new": 2}),
@@ -80,7 +80,7 @@ def test_a_history_says_how_many_there_were_when_each_day_ended(portal: PortalFi
     assert everybodys[2:] == [(1, {"new": 2, "waiting": 1}), (2, {"new": 2, "done": 1})]
 
 
-def test_a_person_who_sees_only_some_requests_hears_of_no_other(portal: PortalFixture) -> None:
+def test_counts_include_only_requests_that_the_viewer_sees(portal: PortalFixture) -> None:
     portal.set_visibility("quay", "participants")
 
     unas = read_portal_figures(portal, UNA)
@@ -98,7 +98,7 @@ def test_a_person_who_sees_only_some_requests_hears_of_no_other(portal: PortalFi
         assert nothing.open_by_assignee == {}
 
 
-def test_what_is_kept_is_what_the_facts_say_when_a_desk_is_upgraded(portal: PortalFixture) -> None:
+def test_stored_counts_equal_those_that_the_migration_computes(portal: PortalFixture) -> None:
     before = portal.desk.db.read_sync(kept)
 
     def fill_anew(tx: Connection) -> None:
@@ -112,7 +112,7 @@ def test_what_is_kept_is_what_the_facts_say_when_a_desk_is_upgraded(portal: Port
     assert portal.desk.db.read_sync(kept) == before
 
 
-def test_direct_edits_count_for_the_day_they_are_made(portal: PortalFixture) -> None:
+def test_direct_edits_count_on_the_day_they_are_made(portal: PortalFixture) -> None:
     today = to_epoch_day(now())
     by_hand = "UPDATE tickets SET status = 'canceled' WHERE subject = 'An invoice is missing'"
     portal.desk.db.write_sync(lambda tx: tx.exec_driver_sql(by_hand))
@@ -124,7 +124,7 @@ def test_direct_edits_count_for_the_day_they_are_made(portal: PortalFixture) -> 
     assert (today, "new", -1) in found_.daily_changes
 
 
-def test_what_waits_is_what_one_is_asked_for_or_no_one_has_answered(portal: PortalFixture) -> None:
+def test_waiting_requests_are_those_asking_the_viewer_or_unanswered(portal: PortalFixture) -> None:
     def waiting(persona: Persona, slug: str | None = "quay") -> list[tuple[str, str | None]]:
         workspace = channels.organization(portal.organization_ids[slug]) if slug else None
         viewer = portal.desk.read_viewer(persona)

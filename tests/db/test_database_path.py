@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from unittest.mock import Mock
@@ -10,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 
 from deskwire.events import log
+from deskwire.kit import sqlite
 from deskwire.kit.sqlite import SQLite
 from tests.fixtures.command_line import CommandLine
 
@@ -39,7 +43,7 @@ def command_line(
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("kind", ["a folder", "a text", "a device", "below a text"])
-def test_what_cannot_be_a_database_is_refused_and_left_as_it_was(
+def test_a_path_that_cannot_be_a_database_is_refused_and_left_unchanged(
     kind: str,
     command: str,
     folder: Path,
@@ -73,14 +77,16 @@ def test_what_cannot_be_a_database_is_refused_and_left_as_it_was(
         "deliveries dismiss 1",
     ],
 )
-def test_in_a_wrong_folder_nothing_is_begun(
+def test_in_a_folder_without_a_database_no_command_creates_one(
     command: str, folder: Path, command_line: CommandLine
 ) -> None:
     assert "There is no database at desk.db" in command_line.run_refused(*command.split())
     assert list(folder.iterdir()) == []
 
 
-def test_the_first_person_begins_a_database_and_says_so(command_line: CommandLine) -> None:
+def test_creating_the_first_person_creates_a_database_and_says_so(
+    command_line: CommandLine,
+) -> None:
     assert "Created a new database: desk.db" in command_line.run_ok(
         "people", "create", "ada@desk.test"
     )
@@ -91,7 +97,7 @@ def test_the_first_person_begins_a_database_and_says_so(command_line: CommandLin
     "command",
     ["deliveries show abc", "deliveries list --limit 0", "people link", "events tail --after -2"],
 )
-def test_a_mistyped_command_is_one_sentence_that_says_where_help_is(
+def test_a_mistyped_command_is_answered_with_one_sentence_that_names_help(
     command: str, command_line: CommandLine
 ) -> None:
     result = command_line.run(*command.split())
@@ -102,7 +108,7 @@ def test_a_mistyped_command_is_one_sentence_that_says_where_help_is(
     assert line.endswith("--help`.")
 
 
-def test_each_problem_of_the_settings_is_a_line_of_its_own(
+def test_each_settings_problem_is_on_its_own_line(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
@@ -115,7 +121,7 @@ def test_each_problem_of_the_settings_is_a_line_of_its_own(
     assert all(line.startswith("deskwire: ") for line in lines)
 
 
-def test_doctor_says_what_is_at_the_path_of_the_database(
+def test_doctor_describes_what_is_at_the_database_path(
     folder: Path, command_line: CommandLine
 ) -> None:
     (folder / "desk.db").mkdir()
@@ -137,8 +143,71 @@ def test_another_programs_database_is_not_migrated(folder: Path, command_line: C
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("places",)]
 
 
+@pytest.mark.parametrize("command", [*COMMANDS, "backup copy.db"])
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [
+        ("empty", "desk.db is an empty file"),
+        ("half", "desk.db is incomplete: it has "),
+        ("its head", "desk.db is incomplete: it has 40 of 100 bytes"),
+        ("foreign", "desk.db is not an SQLite database"),
+        ("damaged", "desk.db is damaged (database disk image is malformed)"),
+    ],
+)
+def test_a_damaged_database_is_refused_with_its_name_and_a_solution(
+    kind: str, complaint: str, command: str, folder: Path, command_line: CommandLine
+) -> None:
+    command_line.run_ok("migrate")
+    command_line.run_ok("backup", "whole.db")
+    content = bytearray((folder / "whole.db").read_bytes())
+    for each in folder.iterdir():
+        each.unlink()
+    content[4096:] = {"damaged": b"x" * len(content[4096:])}.get(kind, content[4096:])
+    lengths = {"empty": 0, "half": len(content) // 2, "its head": 40}
+    content = bytearray(b"PK\3\4" * 99) if kind == "foreign" else content
+    (folder / "desk.db").write_bytes(content[: lengths.get(kind)])
+    before = (folder / "desk.db").read_bytes()
+
+    output = command_line.run_refused(*command.split())
+
+    assert complaint in output
+    assert "Restore a backup" in output
+    assert (folder / "desk.db").read_bytes() == before
+    assert not (folder / "copy.db").exists()
+    assert complaint in command_line.run("doctor").out
+
+
+def test_a_first_start_that_was_killed_can_be_repeated(
+    folder: Path, command_line: CommandLine
+) -> None:
+    sqlite.create_database_file(folder / "desk.db")  # and then the process was killed
+
+    command_line.run_ok("migrate")
+
+
+def test_a_killed_backup_leaves_no_file_at_the_target(
+    folder: Path, command_line: CommandLine
+) -> None:
+    command_line.run_ok("migrate")
+    program = (
+        "import os, signal, sys\n"
+        "from deskwire.cli.main import main\n"
+        "from deskwire.events import log\n"
+        "log.begin_epoch = lambda _tx: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.argv[1:] = ['backup', 'copy.db']\n"
+        "main()\n"
+    )
+
+    killed = subprocess.run([sys.executable, "-c", program], cwd=folder, timeout=60)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert not (folder / "copy.db").exists()
+    command_line.run_ok("backup", "copy.db")
+    assert SQLite(folder / "copy.db").read_sync(log.read_head) == 0
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_copy_may_have_any_name_a_file_may_have(
+def test_a_backup_may_have_any_file_name(
     name: str, folder: Path, command_line: CommandLine
 ) -> None:
     command_line.run_ok("people", "create", "ada@desk.test")
@@ -157,13 +226,13 @@ def test_a_copy_may_have_any_name_a_file_may_have(
 
 
 @pytest.mark.parametrize("target", ["missing/copy.db", "/proc/copy.db", "n" * 300])
-def test_a_copy_that_cannot_be_made_is_a_sentence(target: str, command_line: CommandLine) -> None:
+def test_a_failed_backup_is_reported_in_a_sentence(target: str, command_line: CommandLine) -> None:
     command_line.run_ok("migrate")
 
     assert target in command_line.run_refused("backup", target)
 
 
-def test_half_a_copy_is_removed(
+def test_a_partial_backup_is_removed(
     folder: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command_line.run_ok("migrate")
@@ -174,10 +243,15 @@ def test_half_a_copy_is_removed(
     monkeypatch.setattr(log, "begin_epoch", break_off)
 
     assert "disk is full" in command_line.run_refused("backup", "copy.db")
-    assert not list(folder.glob("copy.db*"))
+    assert {each.name for each in folder.iterdir()} <= {
+        "desk.db",
+        "desk.db.lock",
+        "desk.db-wal",
+        "desk.db-shm",
+    }
 
 
-def test_the_doctor_warns_before_the_disk_is_full(
+def test_doctor_warns_before_the_disk_is_full(
     folder: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = 100 * 1024 * 1024
@@ -185,11 +259,11 @@ def test_the_doctor_warns_before_the_disk_is_full(
 
     result = command_line.run("doctor")
 
-    assert f"LOOK  100 MiB are free for the database in {folder}: free up space" in result.out
+    assert f"WARN  100 MiB are free for the database in {folder}: free up space" in result.out
     assert result.exit_code == 1
 
 
-def test_the_doctor_says_to_upgrade_where_the_database_is_newer(
+def test_doctor_says_to_upgrade_if_the_database_is_newer(
     folder: Path, command_line: CommandLine
 ) -> None:
     command_line.run_ok("migrate")

@@ -88,7 +88,7 @@ def demo(tmp_path):
     desk.db.close()
 
 
-def test_all_that_happens_is_allowed_and_nothing_piles_up(demo, caplog):
+def test_all_actions_are_permitted_and_requests_never_pile_up(demo, caplog):
     caplog.set_level(logging.INFO, agents.__name__)
 
     for _ in range(7):
@@ -107,7 +107,7 @@ def test_all_that_happens_is_allowed_and_nothing_piles_up(demo, caplog):
     assert not visitors & authors
 
 
-def test_a_visitor_s_request_is_taken_on_and_answered_once(demo):
+def test_a_visitors_request_is_assigned_and_answered_once(demo):
     demo.work(9)
     asked = demo.file("clara", "Does anybody read this?")
 
@@ -128,27 +128,27 @@ def test_a_visitor_s_request_is_taken_on_and_answered_once(demo):
     assert is_there_here(demo, asked), "only what the demo's people filed is tidied up"
 
 
-def test_what_the_team_has_taken_on_is_left_to_it(demo):
+def test_requests_assigned_to_visitors_are_left_to_them(demo):
     asked = demo.file("clara", "This is for Tess")
     demo.act(
         "tess", lambda tx, actor: update.update(tx, actor, asked, {"assignee": actor.person_id})
     )
     before = demo.file("carl", "Older than the demo's people")
-    diary = read_plan(demo.path, demo.at + 1)
+    plan = read_plan(demo.path, demo.at + 1)
 
-    assert not demo.db.write_sync(answer_visitor, diary, demo.at + 2)
+    assert not demo.db.write_sync(answer_visitor, plan, demo.at + 2)
     assert demo.read_replies(asked) == demo.read_replies(before) == []
 
 
 @pytest.fixture
 def small_limits(monkeypatch):
-    """An office with room for less, so that less has to happen until it tidies up."""
+    """A demo with lower limits, so that it cleans up after fewer actions."""
     monkeypatch.setattr(planner, "MAX_OPEN_REQUESTS", 2)
     monkeypatch.setattr(planner, "MAX_ENDED_REQUESTS", 1)
 
 
 @pytest.mark.usefixtures("small_limits")
-def test_a_request_in_which_a_visitor_wrote_stays(demo):
+def test_a_request_with_a_visitors_message_is_not_deleted(demo):
     demo.work(4)
     visited = demo.rows()[0].id
     demo.act("tess", post_message.post_message, visited, MessageInput(new_id(), "May I help?"))
@@ -160,7 +160,7 @@ def test_a_request_in_which_a_visitor_wrote_stays(demo):
 
 
 @pytest.mark.usefixtures("small_limits")
-def test_where_a_visitor_takes_roles_and_requests_away_nothing_piles_up_either(demo):
+def test_requests_do_not_pile_up_when_a_visitor_removes_roles_and_requests(demo):
     demo.work(20)
     people = {who: demo.act(who, lambda _, actor: actor.person_id) for who in ("uma", "noah")}
     for person in people.values():
@@ -173,7 +173,7 @@ def test_where_a_visitor_takes_roles_and_requests_away_nothing_piles_up_either(d
     assert demo.has_backlog() <= planner.MAX_OPEN_REQUESTS + planner.MAX_ENDED_REQUESTS + 1
 
 
-def test_a_diary_that_cannot_be_read_is_a_new_beginning(demo, caplog):
+def test_an_unreadable_plan_starts_over(demo, caplog):
     demo.work(5)
     assert demo.begin()._planner.plan.request_ids == demo.agents._planner.plan.request_ids != []
 
@@ -183,7 +183,7 @@ def test_a_diary_that_cannot_be_read_is_a_new_beginning(demo, caplog):
     assert "start over" in caplog.text
 
 
-def test_there_is_always_something_else_to_ask_for():
+def test_there_is_always_another_scenario():
     assert len(SCENARIOS) > MAX_OPEN_REQUESTS + MAX_ENDED_REQUESTS
 
 

@@ -61,19 +61,19 @@ def rows(db, *columns):
     return db.read_sync(lambda tx: tx.execute(select(*columns)).all())
 
 
-def test_every_delivery_of_the_past_was_understood(seeded):
+def test_every_seeded_delivery_was_processed(seeded):
     db, _ = seeded
 
     assert set(rows(db, deliveries.c.state, deliveries.c.reasons)) == {("done", "[]")}
 
 
-def test_the_past_looks_like_no_direct_edit(seeded):
+def test_the_seeded_history_makes_no_direct_edits(seeded):
     db, _ = seeded
 
     assert rows(db, outside_changes.c.id) == []
 
 
-def test_the_past_lies_before_now_and_everywhere_alike(seeded):
+def test_seeded_times_are_in_the_past_and_consistent_across_tables(seeded):
     db, _ = seeded
     rows_stored = rows(db, deliveries.c.id, deliveries.c.signed_at, deliveries.c.received_at)
     handled = rows(db, deliveries.c.handled_at)
@@ -94,7 +94,7 @@ def test_the_log_is_in_order_of_time(seeded):
     assert times == sorted(times)
 
 
-def test_both_servers_have_tickets_in_every_state_the_bot_knows(seeded):
+def test_both_servers_have_tickets_in_every_state_of_the_bot(seeded):
     db, _ = seeded
     found: Counter[tuple[str, str]] = Counter()
     deleted = 0
@@ -110,7 +110,7 @@ def test_both_servers_have_tickets_in_every_state_the_bot_knows(seeded):
             assert found[f"guild:{guild.id}", status] > 0, (guild.name, status, found)
 
 
-def test_the_portal_s_requests_happened_when_they_say(seeded):
+def test_portal_requests_have_the_times_of_their_scripts(seeded):
     db, _ = seeded
     ours = tickets.c.workspace.startswith("org:")
     found = db.read_sync(lambda tx: tx.execute(select(tickets).where(ours)).all())
@@ -134,7 +134,7 @@ def test_the_portal_s_requests_happened_when_they_say(seeded):
         assert here == sorted(here, key=lambda row: row.opened_at)
 
 
-def test_files_are_kept_as_uploads_are(seeded):
+def test_seeded_files_are_stored_like_uploads(seeded):
     db, _ = seeded
     store = DiskStore(db.path.parent / "files")
     rows_stored = rows(db, *files.c)
@@ -150,7 +150,7 @@ async def read_whole(store, key):
     return b"".join([chunk async for chunk in await store.open(key)])
 
 
-def test_messages_have_text_with_markdown_and_some_have_none(seeded):
+def test_messages_have_markdown_and_some_have_no_text(seeded):
     db, _ = seeded
     texts = [text for text, kind in rows(db, messages.c.text, messages.c.kind) if kind == "reply"]
 
@@ -168,7 +168,7 @@ def test_messages_have_text_with_markdown_and_some_have_none(seeded):
         ("eve@example.org", "nothing", "nothing"),
     ],
 )
-def test_everyone_sees_what_the_demo_says_they_do(seeded, email, northwind, pixel):
+def test_every_login_sees_what_the_demo_describes(seeded, email, northwind, pixel):
     db, _ = seeded
 
     def look(tx):
@@ -200,7 +200,7 @@ def test_everyone_sees_what_the_demo_says_they_do(seeded, email, northwind, pixe
                 assert (opens, seen) == (False, 0)
 
 
-def test_everyone_can_sign_in_with_the_password_that_is_printed(seeded):
+def test_everyone_can_sign_in_with_the_printed_password(seeded):
     db, hasher = seeded
 
     for login in DISCORD_LOGINS:
@@ -219,7 +219,7 @@ def test_everyone_can_sign_in_with_the_password_that_is_printed(seeded):
     )
 
 
-def test_a_second_time_does_nothing(seeded, tmp_path):
+def test_seeding_twice_changes_nothing(seeded, tmp_path):
     db, hasher = seeded
     before = rows(db, log.c.position), rows(db, people.c.id, people.c.revision)
 
@@ -228,6 +228,6 @@ def test_a_second_time_does_nothing(seeded, tmp_path):
     assert (rows(db, log.c.position), rows(db, people.c.id, people.c.revision)) == before
 
 
-def test_the_past_is_always_the_same():
+def test_seeding_is_deterministic():
     assert build_history(Random(3), NOON) == build_history(Random(3), NOON)
     json.dumps(build_history(Random(4), NOON))

@@ -125,7 +125,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("what", CASES)
-async def test_who_may_see_it_hears_and_an_outsider_does_not(
+async def test_a_direct_edit_reaches_its_viewers_and_no_outsider(
     live_guild: LiveGuildFixture, what: str
 ) -> None:
     case = CASES[what]
@@ -144,7 +144,7 @@ async def test_who_may_see_it_hears_and_an_outsider_does_not(
     assert live_guild.read_change_problems() == []
 
 
-async def test_an_edit_that_changes_nothing_is_no_event(live_guild: LiveGuildFixture) -> None:
+async def test_an_edit_that_changes_nothing_makes_no_event(live_guild: LiveGuildFixture) -> None:
     await live_guild.desk.edit_database(
         "UPDATE tickets SET subject = subject", "UPDATE guilds SET name = name"
     )
@@ -153,7 +153,7 @@ async def test_an_edit_that_changes_nothing_is_no_event(live_guild: LiveGuildFix
     assert live_guild.read_change_problems() == []
 
 
-async def test_several_edits_of_a_row_are_one_event(live_guild: LiveGuildFixture) -> None:
+async def test_several_edits_of_a_row_make_one_event(live_guild: LiveGuildFixture) -> None:
     await live_guild.desk.edit_database(
         "UPDATE tickets SET priority = 'low'", "UPDATE tickets SET priority = 'high'"
     )
@@ -162,7 +162,9 @@ async def test_several_edits_of_a_row_are_one_event(live_guild: LiveGuildFixture
     assert data["changes"] == {"priority": {"old": None, "new": "high"}}
 
 
-async def test_what_comes_and_goes_at_once_is_not_announced(live_guild: LiveGuildFixture) -> None:
+async def test_a_row_inserted_and_deleted_at_once_is_not_announced(
+    live_guild: LiveGuildFixture,
+) -> None:
     inserted = CASES["a ticket is inserted"].statement
 
     await live_guild.desk.edit_database(inserted, "DELETE FROM tickets WHERE id = 't2'")
@@ -171,7 +173,7 @@ async def test_what_comes_and_goes_at_once_is_not_announced(live_guild: LiveGuil
     assert live_guild.read_change_problems() == []
 
 
-async def test_the_html_of_a_message_is_made_from_its_text_whatever_is_written(
+async def test_the_html_of_an_edited_message_is_rendered_from_its_text(
     live_guild: LiveGuildFixture,
 ) -> None:
     evil = "UPDATE messages SET text = 'a **b** <script>', html = '<script>' WHERE kind = 'reply'"
@@ -186,7 +188,7 @@ async def test_the_html_of_a_message_is_made_from_its_text_whatever_is_written(
     )
 
 
-async def test_replies_are_counted_again(live_guild: LiveGuildFixture) -> None:
+async def test_replies_are_counted_again_after_an_edit(live_guild: LiveGuildFixture) -> None:
     await live_guild.desk.edit_database("UPDATE tickets SET messages = 99")
     assert live_guild.query_one("SELECT messages FROM tickets")[0] == 1
 
@@ -194,7 +196,7 @@ async def test_replies_are_counted_again(live_guild: LiveGuildFixture) -> None:
     assert live_guild.query_one("SELECT messages FROM tickets")[0] == 0
 
 
-async def test_a_note_reaches_no_one_who_is_not_staff(live_guild: LiveGuildFixture) -> None:
+async def test_an_edited_note_reaches_staff_only(live_guild: LiveGuildFixture) -> None:
     """No screen shows notes yet; a reply that becomes one is gone."""
     await live_guild.desk.edit_database("UPDATE messages SET kind = 'note' WHERE kind = 'reply'")
     assert live_guild.read_new_types(BO) == ["ticket.message_deleted"]
@@ -203,7 +205,7 @@ async def test_a_note_reaches_no_one_who_is_not_staff(live_guild: LiveGuildFixtu
     assert live_guild.read_new_types(BO) == []
 
 
-async def test_a_membership_taken_in_the_database_silences_at_once(
+async def test_deleting_a_membership_row_ends_access_at_once(
     live_guild: LiveGuildFixture,
 ) -> None:
     await live_guild.desk.edit_database("DELETE FROM role_members")
@@ -218,7 +220,7 @@ async def test_a_membership_taken_in_the_database_silences_at_once(
     "statement",
     ["DELETE FROM roles", "UPDATE roles SET active = FALSE", "UPDATE roles SET permissions = 0"],
 )
-async def test_a_role_taken_in_the_database_silences_who_holds_it(
+async def test_deleting_a_role_row_ends_the_access_of_its_holders(
     live_guild: LiveGuildFixture, statement: str
 ) -> None:
     await live_guild.desk.edit_database(statement)
@@ -228,7 +230,7 @@ async def test_a_role_taken_in_the_database_silences_who_holds_it(
     assert live_guild.read_new_types(ADA) == []
 
 
-async def test_a_permission_taken_in_the_database_silences(live_guild: LiveGuildFixture) -> None:
+async def test_removing_a_permission_directly_ends_access(live_guild: LiveGuildFixture) -> None:
     await live_guild.desk.edit_database("UPDATE guild_members SET permissions = 16")
     assert "granted" in live_guild.read_new_types(UNA)
 
@@ -238,7 +240,7 @@ async def test_a_permission_taken_in_the_database_silences(live_guild: LiveGuild
     assert live_guild.read_new_types(UNA) == []
 
 
-async def test_a_new_owner_in_the_database_hears_and_the_old_one_does_not(
+async def test_a_directly_changed_owner_gains_access_and_the_old_one_loses_it(
     live_guild: LiveGuildFixture,
 ) -> None:
     await live_guild.desk.edit_database(
@@ -252,7 +254,7 @@ async def test_a_new_owner_in_the_database_hears_and_the_old_one_does_not(
     assert live_guild.read_new_types(UNA) == ["ticket.message_sent"]
 
 
-async def test_a_ticket_given_to_another_server_goes_there_from_those_it_leaves(
+async def test_a_ticket_moved_to_another_server_leaves_the_old_viewers(
     live_guild: LiveGuildFixture,
 ) -> None:
     await live_guild.desk.edit_database(f"UPDATE tickets SET workspace = 'guild:{ATTIC_GUILD}'")
@@ -262,7 +264,7 @@ async def test_a_ticket_given_to_another_server_goes_there_from_those_it_leaves(
     assert live_guild.read_new_types(BO)[-1] == "ticket.created", "who takes part goes with it"
 
 
-async def test_another_opener_hears_a_ticket_and_the_one_before_does_not(
+async def test_a_directly_changed_opener_gains_the_ticket_and_the_old_one_loses_it(
     live_guild: LiveGuildFixture,
 ) -> None:
     await live_guild.desk.edit_database(f"UPDATE tickets SET opener = 'discord:{UNA.discord_id}'")
@@ -274,7 +276,7 @@ async def test_another_opener_hears_a_ticket_and_the_one_before_does_not(
     assert live_guild.read_new_types(UNA) == ["ticket.message_sent"]
 
 
-async def test_a_ticket_that_was_hidden_comes_back(live_guild: LiveGuildFixture) -> None:
+async def test_a_ticket_whose_deletion_is_undone_reappears(live_guild: LiveGuildFixture) -> None:
     await live_guild.desk.edit_database("UPDATE tickets SET deleted_at = 5")
     assert live_guild.read_new_types(BO)[-1] == "revoked"
 

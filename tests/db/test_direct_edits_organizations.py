@@ -15,6 +15,7 @@ from deskwire.direct_edits.processor import record_edits
 from deskwire.events import channels
 from deskwire.events.log import log
 from deskwire.kit.errors import NotFound
+from deskwire.tickets.actions import offboarding
 from deskwire.tickets.visibility import read_visible_ticket_row_by_id
 from deskwire.workspaces.organizations import categories, invitations, members, settings
 from tests.fixtures.cast import BO, DEE, UNA, create_desk
@@ -61,7 +62,7 @@ def run_edit(
         ("deleted_at = 1", "organization.deleted", True),
     ],
 )
-def test_a_changed_organization_becomes_an_event(
+def test_an_edited_organization_makes_an_event(
     portal: PortalFixture, change: str, type_: str, *, touches: bool
 ) -> None:
     events = run_edit(portal, f"UPDATE organizations SET {change} WHERE id = :quay")
@@ -76,7 +77,7 @@ def test_a_changed_organization_becomes_an_event(
     assert (members <= touched) is touches
 
 
-def test_events_under_the_old_mode_are_out_of_reach(portal: PortalFixture) -> None:
+def test_events_from_before_a_visibility_edit_are_not_replayed(portal: PortalFixture) -> None:
     crane = portal.create_request(BO, "The crane")
 
     run_edit(portal, "UPDATE organizations SET visibility = 'participants' WHERE id = :quay")
@@ -87,7 +88,7 @@ def test_events_under_the_old_mode_are_out_of_reach(portal: PortalFixture) -> No
     assert portal.desk.db.read_sync(lambda tx: tx.execute(text(generation)).scalar()) == 2
 
 
-def test_a_member_added_given_a_role_and_removed_hears_of_it(portal: PortalFixture) -> None:
+def test_a_member_is_told_when_added_promoted_and_removed_directly(portal: PortalFixture) -> None:
     dee = portal.desk.person_id(DEE)
     here = "WHERE organization = :quay AND person = :person"
 
@@ -107,7 +108,7 @@ def test_a_member_added_given_a_role_and_removed_hears_of_it(portal: PortalFixtu
     assert raised[0][1]["role"] == "admin"
 
 
-def test_who_is_taken_out_in_the_database_takes_their_invitations_along(
+def test_deleting_a_membership_row_revokes_the_members_invitations(
     portal: PortalFixture,
 ) -> None:
     portal.act_as(
@@ -125,7 +126,7 @@ def test_who_is_taken_out_in_the_database_takes_their_invitations_along(
     assert [each[0] for each in gone] == ["member.removed", "invitation.revoked"]
 
 
-def test_a_role_that_cannot_be_is_put_back(portal: PortalFixture) -> None:
+def test_an_invalid_role_is_reverted(portal: PortalFixture) -> None:
     una = portal.desk.person_id(UNA)
     run_edit(portal, "UPDATE organization_members SET role = 'pope' WHERE person = :una", una=una)
 
@@ -136,7 +137,7 @@ def test_a_role_that_cannot_be_is_put_back(portal: PortalFixture) -> None:
     assert "role must be one of admin" in problem_text
 
 
-def test_no_action_of_ours_is_taken_for_an_edit(portal: PortalFixture) -> None:
+def test_no_action_is_taken_for_a_direct_edit(portal: PortalFixture) -> None:
     organization_id, una = portal.organization_ids["quay"], portal.desk.person_id(UNA)
     portal.act_as(
         BO, settings.update_profile, organization_id, name="The Mole", slug="mole", about=""
@@ -144,7 +145,7 @@ def test_no_action_of_ours_is_taken_for_an_edit(portal: PortalFixture) -> None:
     portal.act_as(BO, settings.set_visibility, organization_id, "participants")
     portal.act_as(BO, categories.add_category, organization_id, "Boats")
     portal.act_as(BO, members.change_member_role, organization_id, una, "manager")
-    portal.act_as(BO, members.remove_member, organization_id, una)
+    portal.act_as(BO, offboarding.remove_member, organization_id, una)
     portal.act_as(BO, settings.mark_organization_deleted, organization_id, "The Mole", ())
 
     assert not portal.desk.db.read_sync(has_pending_changes)

@@ -60,7 +60,7 @@ def edit(staffed_portal: StaffedPortalFixture, statement: str, **values: str) ->
     ]
 
 
-def test_another_name_becomes_an_event_and_they_are_found_by_it_alone(
+def test_a_renamed_person_makes_an_event_and_is_found_by_the_new_name_only(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     una, here = (
@@ -80,7 +80,7 @@ def test_another_name_becomes_an_event_and_they_are_found_by_it_alone(
     assert found == {"ferry": {una}, "fairweather": set()}
 
 
-def test_who_is_deactivated_loses_browsers_invitations_and_what_they_had_taken_on(
+def test_deactivating_a_person_ends_sessions_invitations_and_assignments(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     db, ada = staffed_portal.desk.db, staffed_portal.desk.person_id(ADA)
@@ -99,7 +99,7 @@ def test_who_is_deactivated_loses_browsers_invitations_and_what_they_had_taken_o
     assert [(each[0], each[3]) for each in back] == [("person.changed", {channels.user(ada)})]
 
 
-def test_a_role_in_the_team_is_announced_and_confirmed(
+def test_a_directly_changed_staff_role_is_announced(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     ada = staffed_portal.desk.person_id(ADA)
@@ -114,7 +114,7 @@ def test_a_role_in_the_team_is_announced_and_confirmed(
     assert touches == {channels.user(ada)}
 
 
-def test_what_cannot_be_is_put_back_and_names_no_address(
+def test_invalid_values_are_reverted_and_the_problem_names_no_address(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     before = staffed_portal.read_person(UNA)
@@ -134,7 +134,7 @@ def test_what_cannot_be_is_put_back_and_names_no_address(
     assert "@" not in problem_text
 
 
-def test_another_address_is_not_proven_and_old_links_open_nothing(
+def test_a_changed_address_is_unverified_and_old_links_are_invalid(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     una, db = staffed_portal.desk.person_id(UNA), staffed_portal.desk.db
@@ -148,7 +148,7 @@ def test_another_address_is_not_proven_and_old_links_open_nothing(
     assert not db.read_sync(has_pending_changes)
 
 
-def test_a_deleted_row_becomes_an_event_and_ends_access(
+def test_a_deleted_person_row_makes_an_event_and_ends_access(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     dee = staffed_portal.desk.person_id(DEE)
@@ -159,7 +159,7 @@ def test_a_deleted_row_becomes_an_event_and_ends_access(
     assert DEE.name not in json.dumps([each[1] for each in events])
 
 
-def test_another_category_is_another_list_of_its_organization(
+def test_an_added_category_updates_the_list_of_its_organization(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     organization_id = staffed_portal.organization_ids["quay"]
@@ -182,7 +182,7 @@ def test_another_category_is_another_list_of_its_organization(
     assert events[0][2] == {channels.organization(organization_id), "staff"}
 
 
-def test_no_action_on_people_and_categories_is_taken_for_an_edit(
+def test_no_action_on_people_or_categories_is_taken_for_a_direct_edit(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     db, una, organization_id = (
@@ -209,7 +209,9 @@ def test_no_action_on_people_and_categories_is_taken_for_an_edit(
     assert not db.read_sync(has_pending_changes)
 
 
-async def test_the_streams_of_who_is_deactivated_end_at_once(live_guild: LiveGuildFixture) -> None:
+async def test_the_streams_of_a_deactivated_person_end_at_once(
+    live_guild: LiveGuildFixture,
+) -> None:
     bo = live_guild.person_ids[BO]
 
     await live_guild.desk.edit_database(f"UPDATE people SET deactivated_at = 5 WHERE id = '{bo}'")

@@ -37,7 +37,7 @@ def read_changes(tx: Connection) -> list[Any]:
 
 
 @pytest.mark.parametrize("type_", sorted(PAYLOADS))
-def test_whatever_the_bot_tells_new_late_or_again(desk: DeskFixture, type_: str) -> None:
+def test_the_bots_events_are_never_taken_for_direct_edits(desk: DeskFixture, type_: str) -> None:
     for nth, at in enumerate((now(), now() - 10_000_000, now())):
         event = {"type": type_, "data": build_sample_data(type_)}
         desk.db.write_sync(translate.apply_delivery, Delivery(nth, at, {"event": event}))
@@ -45,7 +45,7 @@ def test_whatever_the_bot_tells_new_late_or_again(desk: DeskFixture, type_: str)
     assert desk.db.read_sync(read_changes) == []
 
 
-def test_a_day_in_the_harbour_and_its_end(desk: DeskFixture) -> None:
+def test_a_day_of_portal_actions_is_never_taken_for_direct_edits(desk: DeskFixture) -> None:
     for number in (1, 2):
         desk.open_ticket(number, "The crane is stuck")
         desk.post_message(number, BO, "It hurts")
@@ -71,7 +71,7 @@ def test_a_day_in_the_harbour_and_its_end(desk: DeskFixture) -> None:
     assert desk.db.read_sync(read_changes) == []
 
 
-def test_telling_of_an_edit_is_no_edit(desk: DeskFixture) -> None:
+def test_recording_a_direct_edit_is_not_itself_a_direct_edit(desk: DeskFixture) -> None:
     desk.open_ticket(1, "The crane is stuck")
     desk.post_message(1, BO, "It hurts")
     permit = {"guild": HARBOUR_GUILD, "discord": BO.discord_id, "permissions": ["TAG_USE"]}
@@ -103,7 +103,7 @@ def _execute(tx: Connection, statement: str) -> None:
     tx.exec_driver_sql(statement)
 
 
-def test_a_deleted_guild_that_an_event_brings_back_is_shown_to_its_members(
+def test_a_directly_deleted_guild_restored_by_an_event_is_shown_to_its_members(
     desk: DeskFixture,
 ) -> None:
     desk.db.write_sync(lambda tx: tx.execute(delete(guilds).where(guilds.c.id == HARBOUR_GUILD)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from deskwire.cli.doctor import run_checks
-from deskwire.direct_edits import watcher
+from deskwire.direct_edits import processor, watcher
 from deskwire.settings import load_settings
 from tests.fixtures.cast import ADA, BO, HARBOUR_GUILD, MO, UNA
 from tests.fixtures.live_guild import SUPPORT_ROLE, LiveGuildFixture, member_fields, open_live_guild
@@ -25,7 +26,7 @@ async def live_guild(
         yield built
 
 
-async def test_the_next_event_of_the_bot_does_not_undo_an_edit(
+async def test_the_bots_next_event_does_not_undo_a_direct_edit(
     live_guild: LiveGuildFixture,
 ) -> None:
     await live_guild.desk.edit_database("UPDATE tickets SET priority = 'high', subject = 'Mine'")
@@ -39,7 +40,7 @@ async def test_the_next_event_of_the_bot_does_not_undo_an_edit(
     )
 
 
-async def test_an_edit_stands_against_what_was_signed_before_it_and_yields_to_what_comes_after(
+async def test_an_edit_wins_over_older_events_and_loses_to_newer_ones(
     live_guild: LiveGuildFixture,
 ) -> None:
     before = live_guild.desk.clock
@@ -52,7 +53,7 @@ async def test_an_edit_stands_against_what_was_signed_before_it_and_yields_to_wh
     assert live_guild.query_one("SELECT status FROM tickets")[0] == "done"
 
 
-async def test_what_was_deleted_in_the_database_is_not_given_again_by_an_older_event(
+async def test_a_directly_deleted_role_is_not_restored_by_an_older_event(
     live_guild: LiveGuildFixture,
 ) -> None:
     before = live_guild.desk.clock - 1000
@@ -72,7 +73,7 @@ async def test_what_was_deleted_in_the_database_is_not_given_again_by_an_older_e
 
 
 @pytest.mark.parametrize("guild", ["name = 'Mine'", f"owner = 'discord:{UNA.discord_id}'"])
-async def test_an_older_event_does_not_rename_a_server_back(
+async def test_an_older_event_does_not_undo_a_renamed_server(
     live_guild: LiveGuildFixture, guild: str
 ) -> None:
     before = live_guild.desk.clock
@@ -91,7 +92,7 @@ async def test_an_older_event_does_not_rename_a_server_back(
     )
 
 
-async def test_permissions_of_a_role_stand_when_the_bot_tells_of_it_again(
+async def test_edited_role_permissions_survive_the_bots_next_event(
     live_guild: LiveGuildFixture,
 ) -> None:
     await live_guild.desk.edit_database("UPDATE roles SET permissions = 0")
@@ -107,7 +108,7 @@ async def test_permissions_of_a_role_stand_when_the_bot_tells_of_it_again(
     assert live_guild.query_one("SELECT permissions FROM roles")[0] == 1 << 22
 
 
-async def test_a_fact_deleted_in_the_database_is_folded_no_more(
+async def test_a_directly_deleted_status_change_no_longer_counts(
     live_guild: LiveGuildFixture,
 ) -> None:
     await live_guild.set_status("CLOSED")
@@ -152,8 +153,19 @@ INVALID_EDITS = {
 }
 
 
+async def test_a_changed_primary_key_is_one_edit_however_short_a_batch_is(
+    live_guild: LiveGuildFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "BATCH_TIME", 0.0)
+
+    await live_guild.desk.edit_database("UPDATE roles SET guild = '1'")
+
+    problems = [problem for problem in live_guild.read_change_problems() if problem is not None]
+    assert "there is no server 1 here" in problems[0]
+
+
 @pytest.mark.parametrize("statement", INVALID_EDITS)
-async def test_what_cannot_be_is_put_back_said_once_and_breaks_nothing(
+async def test_an_invalid_edit_is_reverted_and_reported_once(
     live_guild: LiveGuildFixture, statement: str
 ) -> None:
     await live_guild.desk.edit_database(statement)
@@ -161,9 +173,8 @@ async def test_what_cannot_be_is_put_back_said_once_and_breaks_nothing(
     problems = [problem for problem in live_guild.read_change_problems() if problem is not None]
     assert problems
     assert all(INVALID_EDITS[statement] in problem for problem in problems)
-    sentences = [
-        each.sentence for each in run_checks(load_settings({"database_url": live_guild.desk.url}))
-    ]
+    settings = load_settings({"database_url": live_guild.desk.url})
+    sentences = [each.sentence for each in await asyncio.to_thread(run_checks, settings)]
     assert any(problems[0] in sentence for sentence in sentences)
     live_guild.read_new_events(MO)
     await live_guild.set_status("CLAIMED")
@@ -173,7 +184,7 @@ async def test_what_cannot_be_is_put_back_said_once_and_breaks_nothing(
     assert live_guild.query_one(states)[0] == 0
 
 
-async def test_a_value_that_can_be_ends_the_matter(live_guild: LiveGuildFixture) -> None:
+async def test_a_valid_value_clears_the_reported_problem(live_guild: LiveGuildFixture) -> None:
     await live_guild.desk.edit_database("UPDATE tickets SET status = 'foo'")
     assert len(live_guild.read_change_problems()) == 1
 
@@ -187,7 +198,7 @@ async def test_a_value_that_can_be_ends_the_matter(live_guild: LiveGuildFixture)
     "nonsense",
     ["subject = CAST(x'ff' AS TEXT)", "subject = x'ff'", "opened_at = 'noon'", "number = 1.5"],
 )
-async def test_what_sqlite_keeps_in_a_column_of_another_type_breaks_nothing(
+async def test_a_value_of_the_wrong_sqlite_type_breaks_nothing(
     live_guild: LiveGuildFixture, nonsense: str
 ) -> None:
     await live_guild.desk.edit_database(f"UPDATE tickets SET {nonsense}")
@@ -198,7 +209,7 @@ async def test_what_sqlite_keeps_in_a_column_of_another_type_breaks_nothing(
     assert problem
 
 
-async def test_what_was_changed_while_no_server_ran_is_sent_at_the_start(tmp_path: Path) -> None:
+async def test_edits_made_while_no_server_ran_are_announced_at_startup(tmp_path: Path) -> None:
     async with open_live_guild(tmp_path) as live_guild:
         url = live_guild.desk.url
     run_sql_directly(url, "UPDATE tickets SET priority = 'high'")
@@ -211,7 +222,9 @@ async def test_what_was_changed_while_no_server_ran_is_sent_at_the_start(tmp_pat
     assert tuple(found) == ("ticket.updated", "sql")
 
 
-async def test_who_deletes_a_row_of_ours_marks_it_before(live_guild: LiveGuildFixture) -> None:
+async def test_a_row_deleted_with_revision_minus_1_makes_no_event(
+    live_guild: LiveGuildFixture,
+) -> None:
     await live_guild.desk.edit_database(
         "UPDATE messages SET revision = -1 WHERE kind = 'reply'",
         "DELETE FROM messages WHERE kind = 'reply'",
@@ -222,7 +235,7 @@ async def test_who_deletes_a_row_of_ours_marks_it_before(live_guild: LiveGuildFi
 
 
 @pytest.mark.database("sqlite")
-async def test_replacing_a_row_is_changing_it(live_guild: LiveGuildFixture) -> None:
+async def test_replacing_a_row_counts_as_an_edit(live_guild: LiveGuildFixture) -> None:
     """SQLite deletes the old row without a word, and the new one begins at revision 0."""
     before = live_guild.query_one("SELECT revision FROM tickets")[0]
     columns = (

@@ -44,7 +44,9 @@ def fast_polling(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_open_streams_show_what_is_in_the_database(tmp_path: Path, seed: int) -> None:
+async def test_open_streams_match_the_database_after_direct_edits(
+    tmp_path: Path, seed: int
+) -> None:
     random = Random(seed)
     async with open_live_guild(tmp_path) as live_guild:
         screens = {actor: shown(live_guild, actor) for actor in live_guild.streams}
@@ -97,7 +99,7 @@ def after(live_guild: LiveGuildFixture, actor: Any, screen: PageState) -> PageSt
 
 
 @pytest.mark.database("postgresql")
-async def test_two_servers_tell_of_each_edit_once_and_in_order(tmp_path: Path) -> None:
+async def test_two_servers_announce_each_edit_once_and_in_order(tmp_path: Path) -> None:
     async with open_live_guild(tmp_path) as one, open_running_desk(tmp_path, one.desk.url) as other:
         other.session_ids = one.desk.session_ids
         theirs = await other.open_stream(one.person_ids[MO])
@@ -120,7 +122,7 @@ async def test_two_servers_tell_of_each_edit_once_and_in_order(tmp_path: Path) -
 
 
 @pytest.mark.database("postgresql")
-async def test_a_lost_announcement_costs_seconds_and_no_edit(
+async def test_a_lost_notification_delays_an_edit_but_loses_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watcher, "POSTGRES_POLL_INTERVAL", 0.1)

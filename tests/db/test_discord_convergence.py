@@ -133,7 +133,7 @@ def test_the_order_of_arrival_does_not_matter(db, history, data):
 
 
 @given(history=histories(), data=st.data())
-def test_what_arrives_again_changes_nothing(db, history, data):
+def test_repeated_events_change_nothing(db, history, data):
     again = data.draw(st.permutations(history))
 
     def live(tx: Connection):
@@ -146,7 +146,7 @@ def test_what_arrives_again_changes_nothing(db, history, data):
     assert once == twice
 
 
-def test_facts_signed_at_the_same_moment_count_in_the_order_they_arrived(db):
+def test_events_with_equal_timestamps_count_in_order_of_arrival(db):
     words = ["CLAIMED", "OPEN", "PENDING", "CLOSED"] * 5
     events = [
         SignedEvent(NOON, "ticket.status_changed", build_sample_data("ticket.status_changed") | new)
@@ -178,7 +178,7 @@ def test_a_retry_under_the_senders_own_id_changes_nothing(db):
     assert states == [("done", "[]"), ("repeat", "[]")]
 
 
-def test_an_id_that_comes_again_with_another_event_is_parked(db):
+def test_a_repeated_id_with_a_different_event_is_parked(db):
     events = [SignedEvent(NOON, "guild.left", {"guildId": each}) for each in ("1", "2")]
 
     def live(tx: Connection):
@@ -191,7 +191,7 @@ def test_an_id_that_comes_again_with_another_event_is_parked(db):
     assert 'id "a" was used by delivery' in json.loads(second[1])[0]
 
 
-def test_a_number_no_double_holds_is_parked_with_its_reason(db):
+def test_a_number_beyond_a_double_is_parked_with_its_reason(db):
     arrived = accept_event(SignedEvent(NOON, "guild.left", {"guildId": "1", "count": 77}))
     huge = arrived._replace(body=arrived.body.replace(b"77", b"1e999"))
 

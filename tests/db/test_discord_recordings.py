@@ -41,7 +41,7 @@ def entries(tx: Connection) -> list[tuple[str, dict[str, object]]]:
 
 
 @pytest.mark.parametrize("type_", EVENT_TYPES)
-def test_a_sample_is_understood_by_itself(db, type_):
+def test_a_sample_is_processed_by_itself(db, type_):
     def live(tx: Connection):
         process_deliveries(
             db, tx, [accept_event(SignedEvent(NOON, type_, build_sample_data(type_)))]
@@ -51,7 +51,7 @@ def test_a_sample_is_understood_by_itself(db, type_):
     assert run_and_roll_back(db, live) == ([("done", "[]")], [type_])
 
 
-def test_all_samples_are_understood_one_after_the_other(db):
+def test_all_samples_are_processed_in_sequence(db):
     def live(tx: Connection):
         events = [
             SignedEvent(NOON + nth, type_, build_sample_data(type_))
@@ -70,7 +70,7 @@ def test_there_is_a_recording_of_every_event_of_the_bot():
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-def test_a_recording_is_understood_and_its_fields_are_passed_on_untouched(db, path):
+def test_a_recording_is_processed_and_its_fields_are_passed_on_unchanged(db, path):
     body = path.read_bytes()
     data = json.loads(body)["event"]["data"]
 

@@ -22,6 +22,10 @@ from tests.fixtures.databases import create_database
 from tests.fixtures.postgres import get_server
 
 TIMEOUT = 10.0  # s
+CUT_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 class Listener:
@@ -46,12 +50,12 @@ class Listener:
 
 @asynccontextmanager
 async def running_bus(
-    db: Database, bells: Mapping[str, Callable[[], None]] = NO_WAKE_CALLBACKS
+    db: Database, wake_callbacks: Mapping[str, Callable[[], None]] = NO_WAKE_CALLBACKS
 ) -> AsyncIterator[Listener]:
     """What a process with the database open hears from now on."""
     listener = Listener()
     head = await db.read(log.read_head)
-    bus: Bus = open_bus(db, await db.read(log.read_epoch), head, bells)
+    bus: Bus = open_bus(db, await db.read(log.read_epoch), head, wake_callbacks)
     bus.listen(listener)
     db.set_commit_listener(bus.on_committed)
     running = asyncio.create_task(bus.run())
@@ -86,14 +90,14 @@ def reopen(db: Database) -> Postgres:
     return Postgres(get_server().url_of(db.name.rpartition("/")[2]))
 
 
-async def test_what_is_committed_is_heard_in_order_and_once(db: Database) -> None:
+async def test_committed_entries_are_received_in_order_and_once(db: Database) -> None:
     async with running_bus(db) as listener:
         await asyncio.gather(*(db.write(append, f"{n}a", f"{n}b") for n in range(50)))
 
         assert await listener.wait_for(100) == list(range(1, 101))
 
 
-async def test_what_was_there_before_is_not_heard(db: Database) -> None:
+async def test_entries_from_before_the_start_are_not_received(db: Database) -> None:
     await db.write(append, "before")
     async with running_bus(db) as listener:
         await db.write(append, "after")
@@ -101,7 +105,7 @@ async def test_what_was_there_before_is_not_heard(db: Database) -> None:
         assert await listener.wait_for(1) == [2]
 
 
-async def test_what_is_rolled_back_is_not_heard(db: Database) -> None:
+async def test_rolled_back_entries_are_not_received(db: Database) -> None:
     def give_up(tx: Connection) -> None:
         append(tx, "never")
         raise LookupError
@@ -114,7 +118,7 @@ async def test_what_is_rolled_back_is_not_heard(db: Database) -> None:
         assert await listener.wait_for(1) == [1]
 
 
-async def test_one_transaction_is_one_burst(db: Database) -> None:
+async def test_the_entries_of_one_transaction_arrive_in_one_batch(db: Database) -> None:
     async with running_bus(db) as listener:
         await db.write(append, *"abcdefgh")
 
@@ -122,7 +126,7 @@ async def test_one_transaction_is_one_burst(db: Database) -> None:
         assert listener.bursts == 1
 
 
-async def test_entries_are_as_the_log_has_them(db: Database) -> None:
+async def test_received_entries_equal_those_in_the_log(db: Database) -> None:
     async with running_bus(db) as listener:
         await db.write(append, "é", "b")
         await listener.wait_for(2)
@@ -134,7 +138,7 @@ postgres = pytest.mark.database("postgresql")
 
 
 @postgres
-async def test_two_processes_hear_all_of_both(db: Database) -> None:
+async def test_two_processes_receive_each_others_entries(db: Database) -> None:
     other = reopen(db)
     async with running_bus(db) as here, running_bus(other) as there:
         await asyncio.gather(*(d.write(append, str(n)) for n in range(100) for d in (db, other)))
@@ -146,7 +150,7 @@ async def test_two_processes_hear_all_of_both(db: Database) -> None:
 
 
 @postgres
-async def test_what_the_shell_writes_is_heard_at_once(db: Database) -> None:
+async def test_entries_written_by_the_cli_are_received_at_once(db: Database) -> None:
     async with running_bus(db) as listener:
         await asyncio.to_thread(
             second_connection,
@@ -158,7 +162,7 @@ async def test_what_the_shell_writes_is_heard_at_once(db: Database) -> None:
 
 
 @postgres
-async def test_what_no_one_announced_is_heard_within_a_second_or_two(db: Database) -> None:
+async def test_an_entry_without_a_notification_arrives_by_polling(db: Database) -> None:
     """A process died after its commit; no one rang, no one numbered."""
     async with running_bus(db) as listener:
         await db.write(append, "first")
@@ -171,7 +175,7 @@ async def test_what_no_one_announced_is_heard_within_a_second_or_two(db: Databas
 
 
 @postgres
-async def test_a_lost_announcement_costs_a_second(
+async def test_a_lost_notification_delays_an_entry_by_a_second(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def deaf(_self: Postgres, _channel: str) -> AsyncIterator[str | None]:
@@ -190,20 +194,16 @@ async def test_a_lost_announcement_costs_a_second(
 
 
 @postgres
-async def test_a_bus_whose_connections_break_continues(
+async def test_a_bus_recovers_from_broken_connections(
     db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cut = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
     async with running_bus(db) as listener:
         await db.write(append, "before")
         await listener.wait_for(1)
         await asyncio.to_thread(
             second_connection,
             db,
-            lambda admin: admin.write_sync(lambda tx: tx.exec_driver_sql(cut).all()),
+            lambda admin: admin.write_sync(lambda tx: tx.exec_driver_sql(CUT_OTHERS).all()),
         )
         await asyncio.to_thread(
             second_connection, db, lambda shell: number_on_commit(shell).write_sync(append, "after")
@@ -214,7 +214,25 @@ async def test_a_bus_whose_connections_break_continues(
 
 
 @postgres
-async def test_the_head_is_announced_with_each_numbering(db: Database) -> None:
+async def test_wake_ups_missed_during_a_disconnect_are_made_up_for(db: Database) -> None:
+    rung = asyncio.Event()
+    async with running_bus(db, {"topic": rung.set}), asyncio.timeout(TIMEOUT):
+        while not rung.is_set():
+            await db.write(wake, "topic")
+            await asyncio.sleep(0.01)
+        rung.clear()
+
+        await asyncio.to_thread(
+            second_connection,
+            db,
+            lambda admin: admin.write_sync(lambda tx: tx.exec_driver_sql(CUT_OTHERS).all()),
+        )
+
+        await rung.wait()
+
+
+@postgres
+async def test_the_head_is_announced_whenever_entries_are_numbered(db: Database) -> None:
     assert isinstance(db, Postgres)
     heard = db.listen(HEAD_TOPIC)
     assert await anext(heard) is None  # listening from here on
@@ -230,7 +248,7 @@ async def test_the_head_is_announced_with_each_numbering(db: Database) -> None:
 
 
 @postgres
-def test_a_database_that_is_not_there_is_a_sentence() -> None:
+def test_an_unreachable_database_is_reported_without_its_password() -> None:
     db = connect_database("postgresql://desk:hidden-word@127.0.0.1:1/desk")
 
     with pytest.raises(Exception, match="connection failed") as refused:
@@ -241,20 +259,20 @@ def test_a_database_that_is_not_there_is_a_sentence() -> None:
     db.close()
 
 
-async def test_a_bell_rings_after_its_commit_and_not_for_what_is_undone(db: Database) -> None:
+async def test_a_wake_up_is_sent_after_the_commit_and_not_after_a_rollback(db: Database) -> None:
     rung = asyncio.Event()
 
     def undo(tx: Connection) -> None:
         with suppress(LookupError), savepoint(tx):
-            wake(tx, "bell")
+            wake(tx, "topic")
             raise LookupError
         append(tx, "after")
 
-    async with running_bus(db, {"bell": rung.set}) as listener:
+    async with running_bus(db, {"topic": rung.set}) as listener:
         await db.write(undo)
         await listener.wait_for(1)
         assert not rung.is_set()
-        await db.write(wake, "bell")
+        await db.write(wake, "topic")
 
         async with asyncio.timeout(TIMEOUT):
             await rung.wait()

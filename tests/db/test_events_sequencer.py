@@ -121,7 +121,7 @@ def assert_dense(heard: list[tuple[int, str]]) -> None:
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["writers number", "others number"])
-def test_an_eager_reader_misses_nothing_hears_nothing_twice_and_all_in_order(
+def test_a_reader_receives_every_entry_once_and_in_order(
     url: str, db: Postgres, apart: bool
 ) -> None:
     over = Event()
@@ -177,7 +177,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("moment", ["before numbering", "while numbering"])
-def test_what_a_process_committed_before_it_was_killed_is_numbered_by_another(
+def test_entries_of_a_killed_process_are_numbered_by_another(
     url: str, db: Postgres, moment: str
 ) -> None:
     db.write_sync(append, "first")
@@ -198,7 +198,7 @@ def test_what_a_process_committed_before_it_was_killed_is_numbered_by_another(
     assert_dense(read_all(db))
 
 
-def test_a_replay_sees_what_it_brought_about_before_it_has_a_position(db: Postgres) -> None:
+def test_a_replay_sees_its_caused_events_before_they_are_numbered(db: Postgres) -> None:
     cause = "delivery:7"
 
     def bring_about(tx: Connection) -> bool:
@@ -215,7 +215,7 @@ def test_a_replay_sees_what_it_brought_about_before_it_has_a_position(db: Postgr
     assert [each.position for each in db.read_sync(log.list_caused_events, cause)] == [1]
 
 
-def test_numbering_runs_without_the_compiler_and_never_waits_long(db: Postgres) -> None:
+def test_numbering_runs_without_jit_and_with_a_lock_timeout(db: Postgres) -> None:
     def settings(tx: Connection) -> list[str]:
         names = ("jit", "lock_timeout", "transaction_isolation", "synchronous_commit")
         return [tx.exec_driver_sql(f"SHOW {name}").scalar_one() for name in names]

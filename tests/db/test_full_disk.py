@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ async def opened(desk: RunningDesk) -> Any:
     return await desk.open_stream(mo)
 
 
-async def test_deliveries_that_find_no_room_wait_and_are_understood_once_there_is_some(
+async def test_deliveries_wait_while_the_disk_is_full_and_are_processed_afterwards(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_running_desk(tmp_path) as desk:
@@ -97,7 +96,7 @@ async def test_deliveries_that_find_no_room_wait_and_are_understood_once_there_i
         assert await desk.db.read(log.read_head) == before + MANY == desk.hub.buffer.head
 
 
-async def test_what_was_kept_before_the_disk_was_full_is_all_there_is(tmp_path: Path) -> None:
+async def test_a_full_disk_keeps_exactly_the_acknowledged_deliveries(tmp_path: Path) -> None:
     async with open_running_desk(tmp_path) as desk:
         await opened(desk)
         await desk.db.write(limit, 1)
@@ -112,18 +111,17 @@ async def test_what_was_kept_before_the_disk_was_full_is_all_there_is(tmp_path: 
                 )
                 stored_count += 1
 
-        with pytest.raises(sqlite3.OperationalError, match="full"):
+        with pytest.raises(OperationalError, match="full"):
             await keep_on()
 
-        assert desk.services.intake.last_write_failed
+        assert desk.db.failed_writes > 0
         await desk.db.write(limit, ROOM)
-        assert await desk.services.find_problems() == []
-        assert not desk.services.intake.last_write_failed
+        assert await desk.services.readiness.find_problems() == []
         await desk.wait_until_idle()
         assert read_messages(desk) == [str(number) for number in range(1, stored_count + 1)]
 
 
-async def test_a_page_that_finds_no_room_is_undone_as_a_whole(tmp_path: Path) -> None:
+async def test_a_page_action_on_a_full_disk_is_rolled_back_as_a_whole(tmp_path: Path) -> None:
     async with open_running_desk(tmp_path) as desk:
         await opened(desk)
         await desk.db.write(limit, 1)

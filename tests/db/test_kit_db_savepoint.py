@@ -30,7 +30,7 @@ def write_down(tx: Connection, name: str) -> None:
     on_commit(tx, name)
 
 
-def write_with_a_broken_part(tx: Connection) -> None:
+def write_with_a_failing_savepoint(tx: Connection) -> None:
     write_down(tx, "before")
     with suppress(LookupError), savepoint(tx):
         write_down(tx, "broken")
@@ -43,16 +43,16 @@ def read_things(tx: Connection) -> list[str]:
     return [row[0] for row in tx.exec_driver_sql("SELECT name FROM things ORDER BY number")]
 
 
-def test_a_part_that_raises_takes_only_its_own_rows_along(db: Database) -> None:
-    db.write_sync(write_with_a_broken_part)
+def test_an_exception_rolls_back_only_the_savepoint(db: Database) -> None:
+    db.write_sync(write_with_a_failing_savepoint)
 
     assert db.read_sync(read_things) == ["before", "after"]
 
 
-def test_no_one_hears_of_what_a_broken_part_noted(db: Database) -> None:
+def test_on_commit_callbacks_of_a_rolled_back_savepoint_do_not_run(db: Database) -> None:
     heard: list[Any] = []
     db.set_commit_listener(heard.extend)
 
-    db.write_sync(write_with_a_broken_part)
+    db.write_sync(write_with_a_failing_savepoint)
 
     assert heard == ["before", "after"]

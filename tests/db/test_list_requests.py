@@ -48,7 +48,7 @@ def subjects(found_: RequestResults) -> list[str]:
 MAST, INVOICE, LOFT = "The mast is dark", "An invoice is missing", "A mast of ours"
 
 
-def test_members_see_all_requests_of_their_organization_and_the_team_those_of_all(
+def test_members_see_their_organizations_requests_and_staff_see_all(
     portal: PortalFixture,
 ) -> None:
     assert subjects(list_of(portal, UNA)) == [MAST, INVOICE]
@@ -82,26 +82,30 @@ def test_members_see_all_requests_of_their_organization_and_the_team_those_of_al
         ({"after": "1." + "x" * 100}, [MAST, INVOICE]),
     ],
 )
-def test_filters_narrow_the_list_and_nonsense_does_not_break_it(
+def test_filters_narrow_the_list_and_invalid_ones_are_ignored(
     portal: PortalFixture, fields: dict[str, str], expected: list[str]
 ) -> None:
     assert subjects(list_of(portal, BO, **fields)) == expected
 
 
-def test_what_waits_on_someone_is_their_answer_or_their_work(portal: PortalFixture) -> None:
+def test_the_waiting_filter_finds_requests_that_need_the_viewers_action(
+    portal: PortalFixture,
+) -> None:
     assert subjects(list_of(portal, BO, waiting="yes")) == [MAST]
     assert subjects(list_of(portal, UNA, waiting="yes")) == []
     assert subjects(list_of(portal, ADA, None, waiting="yes")) == []
 
 
-def test_unread_is_what_someone_else_wrote_since_one_looked(portal: PortalFixture) -> None:
+def test_unread_requests_have_messages_of_others_since_the_last_visit(
+    portal: PortalFixture,
+) -> None:
     assert subjects(list_of(portal, BO, unread="yes")) == [MAST, INVOICE]
     mine = {each.ticket.now.subject: each.unread for each in list_of(portal, UNA).requests}
 
     assert mine == {MAST: True, INVOICE: False}
 
 
-def test_in_the_mode_of_participants_a_colleague_sees_only_their_own(
+def test_with_participant_visibility_a_colleague_sees_only_their_own_requests(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     desk = create_desk(tmp_path_factory.mktemp("mode"))
@@ -118,7 +122,7 @@ def test_in_the_mode_of_participants_a_colleague_sees_only_their_own(
     desk.db.close()
 
 
-def test_pages_go_by_key_and_miss_nothing_that_moves_meanwhile(
+def test_keyset_pages_miss_no_request_that_moves_meanwhile(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     desk = create_desk(tmp_path_factory.mktemp("pages"))

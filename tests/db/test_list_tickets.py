@@ -116,23 +116,25 @@ ALL = {1, 2, 3, 4, 120}
         ("🏗️", set()),
     ],
 )
-def test_what_a_screen_shows_is_found(desk: DeskFixture, query: str, found: set[int]) -> None:
+def test_everything_shown_on_screen_is_found(
+    desk: DeskFixture, query: str, found: set[int]
+) -> None:
     assert find_numbers(desk, query) == found
 
 
-def test_a_named_user_is_not_found_by_a_stand_in_no_one_sees(desk: DeskFixture) -> None:
+def test_a_named_user_is_not_found_by_an_unseen_placeholder(desk: DeskFixture) -> None:
     assert 1 not in find_numbers(desk, BO.discord_id[-4:])
     assert 1 not in find_numbers(desk, "Discord")
 
 
-def test_only_what_one_may_see_is_found(desk: DeskFixture) -> None:
+def test_search_finds_only_visible_tickets(desk: DeskFixture) -> None:
     assert find_numbers(desk, "übung", BO) == {1}
     assert find_numbers(desk, "strasse", BO) == set()
     assert find_numbers(desk, "", BO) == {1, 120}
     assert find_numbers(desk, "übung", MO) == {1}
 
 
-def test_a_new_name_and_a_new_subject_are_found_and_the_old_ones_not(tmp_path: Path) -> None:
+def test_tickets_are_found_by_new_names_and_subjects_only(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     desk.open_ticket(1, "Ärger", BO)
     desk.update_ticket(1, subject={"old": "Ärger", "new": "Öl"})
@@ -146,7 +148,7 @@ def test_a_new_name_and_a_new_subject_are_found_and_the_old_ones_not(tmp_path: P
         desk.db.close()
 
 
-def test_another_server_with_the_same_words_finds_its_own(tmp_path: Path) -> None:
+def test_each_server_finds_only_its_own_tickets(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     desk.open_ticket(1, "The crane", BO)
     desk.open_ticket(2, "The crane", BO, guild=ATTIC_GUILD)
@@ -180,7 +182,7 @@ ALPHABET = (
 @example('" OR ticket_words_index MATCH "')
 @example("NEAR(a b, 1) AND NOT c*")
 @example("'a':* & !'b'")
-def test_no_query_breaks_it(desk: DeskFixture, query: str) -> None:
+def test_no_query_fails(desk: DeskFixture, query: str) -> None:
     assert find_numbers(desk, query) <= ALL
 
 
@@ -194,7 +196,7 @@ def single_ticket_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
 
 
 @given(written=st.text(ALPHABET, min_size=1, max_size=80), data=st.data())
-def test_whatever_is_written_is_found_by_the_beginning_of_each_word(
+def test_every_text_is_found_by_prefixes_of_its_words(
     single_ticket_desk: DeskFixture, written: str, data: st.DataObject
 ) -> None:
     written = written.replace("\0", "").encode("utf-8", "ignore").decode()
@@ -210,7 +212,7 @@ def _say_instead(tx: Connection, written: str) -> None:
     row = fetch_one(tx, select(tickets).where(tickets.c.subject == "Paper"), TicketRow)
     tx.execute(messages.messages.delete().where(messages.messages.c.ticket == row.id))
     _insert_message(tx, row.id, "reply", written)
-    search_index.index_reply(tx, row, written)
+    search_index.index_reply(tx, row, split_words(written))
 
 
 def _insert_message(tx: Connection, ticket: str, kind: str, written: str) -> None:
@@ -220,7 +222,7 @@ def _insert_message(tx: Connection, ticket: str, kind: str, written: str) -> Non
     tx.execute(insert(messages.messages), row | more)
 
 
-def test_a_note_is_found_by_no_one_who_cannot_read_notes(tmp_path: Path) -> None:
+def test_a_note_is_found_only_by_viewers_who_may_read_notes(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     desk.open_ticket(1, "The crane", BO)
 
@@ -246,9 +248,7 @@ def test_a_note_is_found_by_no_one_who_cannot_read_notes(tmp_path: Path) -> None
         "DELETE FROM tickets",
     ],
 )
-def test_what_is_taken_away_in_the_database_is_not_found_any_more(
-    tmp_path: Path, statement: str
-) -> None:
+def test_text_removed_directly_is_no_longer_found(tmp_path: Path, statement: str) -> None:
     desk = create_desk(tmp_path)
     desk.open_ticket(1, "A secret" if "tickets" in statement else "The crane", BO)
     desk.post_message(1, BO, "The first word")
@@ -285,7 +285,7 @@ def test_a_deleted_ticket_is_neither_found_nor_counted(tmp_path: Path) -> None:
     desk.db.close()
 
 
-def test_a_ticket_may_hold_more_words_than_are_kept(tmp_path: Path) -> None:
+def test_a_ticket_with_more_words_than_the_index_keeps_is_accepted(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     desk.open_ticket(1, "The crane", BO)
     for start in range(0, 30_000, 1_500):
@@ -303,7 +303,7 @@ def test_a_ticket_may_hold_more_words_than_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("query", ["ﷺ" * 200, " ".join("abcdefghijklmnopqrstuvwxyz"), "a " * 100])
-def test_a_query_has_no_more_words_than_are_searched_quickly(desk: DeskFixture, query: str) -> None:
+def test_the_words_of_a_query_are_limited(desk: DeskFixture, query: str) -> None:
     assert find_numbers(desk, query) <= ALL
     assert (
         len(split_words(parse_ticket_filter({"q": query}).query)[:MAX_QUERY_WORDS])
@@ -311,7 +311,7 @@ def test_a_query_has_no_more_words_than_are_searched_quickly(desk: DeskFixture, 
     )
 
 
-def test_a_word_may_begin_very_many_names(tmp_path: Path) -> None:
+def test_a_prefix_may_match_very_many_names(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     guild = channels.guild(HARBOUR_GUILD)
     desk.open_ticket(1, "The crane", BO)
@@ -327,7 +327,7 @@ def test_a_word_may_begin_very_many_names(tmp_path: Path) -> None:
     desk.db.close()
 
 
-def test_counts_that_are_kept_are_those_that_would_be_counted(tmp_path: Path) -> None:
+def test_stored_counts_equal_a_fresh_count(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     for number in range(1, 7):
         desk.open_ticket(number, "The crane", BO)
@@ -359,7 +359,7 @@ def _all_of(workspace: str) -> ColumnElement[bool]:
     return (tickets.c.workspace == workspace) & tickets.c.deleted_at.is_(None)
 
 
-def test_open_tickets_are_counted_where_one_sees_all_and_where_one_takes_part(
+def test_open_tickets_are_counted_for_viewers_and_participants(
     desk: DeskFixture,
 ) -> None:
     def read(viewer: Viewer) -> dict[str, int]:

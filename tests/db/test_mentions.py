@@ -13,6 +13,7 @@ from deskwire.events.log import log
 from deskwire.tickets import messages
 from deskwire.tickets.actions import post_message
 from tests.fixtures.cast import BO, UNA, create_desk
+from tests.fixtures.erasure import sweep_erasures
 from tests.fixtures.portal import PortalFixture, create_portal
 
 
@@ -35,7 +36,7 @@ def read_mentions(portal: PortalFixture) -> list[list[str] | None]:
     return [json.loads(data).get("mentions") for data in rows]
 
 
-def test_only_who_sees_the_request_can_be_mentioned(portal: PortalFixture) -> None:
+def test_only_people_who_see_the_request_can_be_mentioned(portal: PortalFixture) -> None:
     ticket = portal.create_request(
         BO, "Call @Una Fairweather", "@Una Fairweather and @Cy Okafor, look"
     )
@@ -49,8 +50,8 @@ def test_only_who_sees_the_request_can_be_mentioned(portal: PortalFixture) -> No
     assert html == "<p><mark>@Una Fairweather</mark> and @Cy Okafor, look</p>"
 
 
-def test_an_event_tells_who_is_mentioned_until_the_message_is_changed(
-    portal: PortalFixture,
+def test_an_event_names_mentioned_people_until_the_message_is_edited(
+    portal: PortalFixture, tmp_path: Path
 ) -> None:
     ticket = portal.create_request(BO, "Look at this")
     line = portal.post_message(BO, ticket, "@Una Fairweather and @Cy Okafor, look")
@@ -58,6 +59,7 @@ def test_an_event_tells_who_is_mentioned_until_the_message_is_changed(
 
     before = read_mentions(portal)
     portal.act_as(BO, post_message.edit_message, ticket, line, "Nobody either")
+    sweep_erasures(portal.desk.db, tmp_path)
     after = read_mentions(portal)
 
     assert before == [[portal.desk.person_id(UNA)], None]

@@ -19,7 +19,9 @@ OF_THE_DATABASE = {"deskwire_log_position", "deskwire_log_lag", "deskwire_delive
 pytestmark = pytest.mark.database("sqlite")  # figures do not depend on it
 
 
-async def test_what_only_the_database_knows_is_absent_while_it_is_silent(tmp_path: Path) -> None:
+async def test_database_metrics_are_absent_while_the_database_is_unresponsive(
+    tmp_path: Path,
+) -> None:
     db = create_database(tmp_path)
     settings = load_settings({"database_url": f"sqlite:///{sqlite_file(db)}"})
     async with run_services(

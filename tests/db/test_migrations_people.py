@@ -31,7 +31,7 @@ COUNT = (
 )
 
 
-def test_no_one_is_lost_and_the_next_edit_is_noticed(tmp_path: Path) -> None:
+def test_every_person_is_kept_and_the_next_direct_edit_is_noticed(tmp_path: Path) -> None:
     is_file = current_kind() == "sqlite"
     db = connect_database(
         f"sqlite:///{tmp_path / 'old.db'}" if is_file else get_server().create_empty()

@@ -28,7 +28,7 @@ KEPT = {ticket_words.name, name_words.name, ticket_counts.name}
 NOBODY_YET = Persona("Nobody Yet", "900000000000001337")
 
 
-def test_an_upgraded_desk_is_searched_as_one_that_lived_with_words(tmp_path: Path) -> None:
+def test_an_upgraded_search_index_equals_one_built_from_the_start(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     live(desk)
     with before(tmp_path) as old:
@@ -52,7 +52,7 @@ def live(desk: DeskFixture) -> None:
     desk.post_message(7, BO, "It is stuck. It was greased!")
     desk.update_ticket(7, subject={"old": "-", "new": "Ærø crane"})
     desk.post_message(7, Persona("Bo Castellanos", BO.discord_id), None)
-    desk.post_message(8, ADA, "Harbour master’s e-mail: quay@desk.test")
+    desk.post_message(8, ADA, "Harbour master’s email: quay@desk.test")
     desk.claim_ticket(10, NOBODY_YET)
     desk.set_ticket_status(999, "PENDING", ADA)
     desk.close_ticket(11)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -34,10 +35,11 @@ from deskwire.workspaces.organizations.organizations import (
 )
 from deskwire.workspaces.organizations.staff import read_staff_roles
 from tests.fixtures.cast import ADA, BO, CY, DEE, EVE, MO, UNA, Persona
+from tests.fixtures.erasure import sweep_erasures
 from tests.fixtures.staffed_portal import StaffedPortalFixture
 
 
-def types_told(staffed_portal: StaffedPortalFixture) -> list[str]:
+def read_event_types(staffed_portal: StaffedPortalFixture) -> list[str]:
     return staffed_portal.desk.db.read_sync(
         lambda tx: list(tx.execute(select(log.c.type).order_by(log.c.position)).scalars())
     )
@@ -48,13 +50,15 @@ def is_super(staffed_portal: StaffedPortalFixture, persona: Persona) -> bool:
     return roles.get(staffed_portal.desk.person_id(persona)) == "super_admin"
 
 
-def test_a_server_s_tickets_are_of_no_organization(staffed_portal: StaffedPortalFixture) -> None:
+def test_tickets_of_a_server_belong_to_no_organization(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
     staffed_portal.desk.open_ticket(1, "The crane is stuck")
 
     assert any(each.startswith("ticket:") for each in staffed_portal.desk.read_viewer(BO).channels)
 
 
-def test_people_are_found_by_the_name_they_have_now(staffed_portal: StaffedPortalFixture) -> None:
+def test_people_are_found_by_their_current_name(staffed_portal: StaffedPortalFixture) -> None:
     staffed_portal.create_request(UNA, "The mast is dark")
     una, organization_id = (
         staffed_portal.desk.person_id(UNA),
@@ -76,7 +80,9 @@ def test_people_are_found_by_the_name_they_have_now(staffed_portal: StaffedPorta
     assert (is_found("storm"), is_found("former")) == (False, True)
 
 
-def test_no_event_names_a_person_who_departed(staffed_portal: StaffedPortalFixture) -> None:
+def test_no_event_names_the_owner_of_a_deleted_account(
+    staffed_portal: StaffedPortalFixture, tmp_path: Path
+) -> None:
     una, ada, organization_id = (
         staffed_portal.desk.person_id(UNA),
         staffed_portal.desk.person_id(ADA),
@@ -102,24 +108,25 @@ def test_no_event_names_a_person_who_departed(staffed_portal: StaffedPortalFixtu
     )
     staffed_portal.act_as(BO, members.change_member_role, organization_id, una, "manager")
 
-    def told() -> str:
+    def read_stored_text() -> str:
         here = "(workspace LIKE 'org:%' OR workspace IS NULL)"  # what the bot told is Discord's
         rows = text(f"SELECT data FROM log WHERE {here} UNION ALL SELECT html FROM messages")
         return staffed_portal.desk.db.read_sync(lambda tx: "".join(tx.execute(rows).scalars()))
 
-    before = told()
+    before = read_stored_text()
     for person in (una, ada):
         staffed_portal.desk.db.write_sync(
             offboarding.delete_account, person, staffed_portal.desk.now + 1000
         )
+    sweep_erasures(staffed_portal.desk.db, tmp_path / "files")
 
     assert all(each in before for each in (UNA.name, f"to {name}"))
-    assert not any(each in told() for each in (UNA.name, name))
-    assert told().count("assigned the request to Former member") == 2
-    assert "Who has seen the mast?" in told()
+    assert not any(each in read_stored_text() for each in (UNA.name, name))
+    assert read_stored_text().count("assigned the request to Former member") == 2
+    assert "Who has seen the mast?" in read_stored_text()
 
 
-def test_who_cannot_sign_in_is_not_the_admin_that_is_left(
+def test_a_deactivated_admin_does_not_count_as_the_last_admin(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     organization_id, una, bo = (
@@ -131,12 +138,12 @@ def test_who_cannot_sign_in_is_not_the_admin_that_is_left(
     staffed_portal.act_as(DEE, offboarding.deactivate_person, una)
 
     with pytest.raises(Conflict, match="needs an admin"):
-        staffed_portal.act_as(BO, members.remove_member, organization_id, bo)
+        staffed_portal.act_as(BO, offboarding.remove_member, organization_id, bo)
     staffed_portal.act_as(DEE, staff.reactivate, una)
-    staffed_portal.act_as(BO, members.remove_member, organization_id, bo)
+    staffed_portal.act_as(BO, offboarding.remove_member, organization_id, bo)
 
 
-def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(
+def test_concurrent_profile_changes_do_not_undo_each_other(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     organization_id, at_once = staffed_portal.organization_ids["quay"], Barrier(2)
@@ -165,7 +172,7 @@ def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(
     assert len(staffed_portal.desk.db.read_sync(read_categories, organization_id)) == 1
 
 
-def test_why_a_category_is_not_added_is_said(
+def test_a_refused_category_is_explained(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     organization_id = staffed_portal.organization_ids["quay"]
@@ -177,7 +184,7 @@ def test_why_a_category_is_not_added_is_said(
             staffed_portal.act_as(BO, categories.add_category, organization_id, name)
 
 
-def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
+def test_of_two_concurrent_claims_of_a_slug_one_is_refused(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     organization_id, loft, at_once = (
@@ -207,17 +214,17 @@ def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
     # Direct edits of the database do not take the advisory lock.
     for module in (settings, create):
         monkeypatch.setattr(module, "require_slug_available", lambda *_: None)
-    with pytest.raises(Invalid, match="The address pier is taken") as founded:
+    with pytest.raises(Invalid, match="The web address pier is taken") as founded:
         staffed_portal.act_as(EVE, create_organization, "Dock", "pier")
-    with pytest.raises(Invalid, match="The address pier is taken"):
+    with pytest.raises(Invalid, match="The web address pier is taken"):
         staffed_portal.act_as(BO, settings.update_profile, organization_id, slug="pier")
 
     assert named == ["pier", "pier-2"]
-    assert moved == ["mole", "{'slug': 'The address mole is taken. Choose another one.'}"]
+    assert moved == ["mole", "{'slug': 'The web address mole is taken. Choose another one.'}"]
     assert founded.value.fields.keys() == {"slug"}
 
 
-def test_who_departs_gives_back_what_they_had_taken_on(
+def test_deleting_an_account_unassigns_its_requests(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     ticket, ada = (
@@ -231,10 +238,10 @@ def test_who_departs_gives_back_what_they_had_taken_on(
     )
 
     assert staffed_portal.read_assignee(ticket) is None
-    assert types_told(staffed_portal)[-1] == "ticket.unclaimed"
+    assert read_event_types(staffed_portal)[-1] == "ticket.unclaimed"
 
 
-def test_who_departs_takes_their_invitations_back(staffed_portal: StaffedPortalFixture) -> None:
+def test_deleting_an_account_revokes_its_invitations(staffed_portal: StaffedPortalFixture) -> None:
     una = organization_members.c.person == staffed_portal.desk.person_id(UNA)
     staffed_portal.desk.db.write_sync(
         lambda tx: tx.execute(update(organization_members).where(una).values(role="manager"))
@@ -251,10 +258,10 @@ def test_who_departs_takes_their_invitations_back(staffed_portal: StaffedPortalF
 
     with pytest.raises(NotFound, match="was revoked"):
         staffed_portal.desk.db.read_sync(invitations.find_by_token, secret, staffed_portal.desk.now)
-    assert "invitation.revoked" in types_told(staffed_portal)
+    assert "invitation.revoked" in read_event_types(staffed_portal)
 
 
-def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
+def test_removing_a_member_revokes_their_invitations_there(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     quay, loft, at = (
@@ -271,7 +278,7 @@ def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
         Connection.execute, insert(organization_members).values(**row, revision=1)
     )
 
-    staffed_portal.act_as(BO, members.remove_member, quay, staffed_portal.desk.person_id(DEE))
+    staffed_portal.act_as(BO, offboarding.remove_member, quay, staffed_portal.desk.person_id(DEE))
 
     left = {
         organization_id: staffed_portal.desk.db.read_sync(
@@ -283,7 +290,7 @@ def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
     assert len(left[loft]) == 1
 
 
-def test_a_role_that_is_taken_gives_requests_back(staffed_portal: StaffedPortalFixture) -> None:
+def test_removing_a_staff_role_unassigns_requests(staffed_portal: StaffedPortalFixture) -> None:
     ticket, ada = (
         staffed_portal.create_request(BO, "The mast is dark"),
         staffed_portal.desk.person_id(ADA),
@@ -296,7 +303,9 @@ def test_a_role_that_is_taken_gives_requests_back(staffed_portal: StaffedPortalF
     assert "staff" not in staffed_portal.desk.read_viewer(ADA).channels
 
 
-def test_one_super_admin_who_can_sign_in_stays(staffed_portal: StaffedPortalFixture) -> None:
+def test_the_last_super_admin_who_can_sign_in_cannot_be_removed(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
     mo, dee = staffed_portal.desk.person_id(MO), staffed_portal.desk.person_id(DEE)
     staffed_portal.act_as(MO, staff.set_staff_role, dee, "super_admin")
     staffed_portal.act_as(DEE, offboarding.deactivate_person, mo)

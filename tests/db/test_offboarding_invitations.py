@@ -16,7 +16,7 @@ from tests.fixtures.cast import BO, CY, DEE, EVE, MO, UNA
 from tests.fixtures.staffed_portal import StaffedPortalFixture
 
 
-def test_an_address_that_was_invited_in_vain_is_forgotten_with_its_account(
+def test_deleting_an_account_erases_unaccepted_invitations_to_its_address(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     organization_id, loft = (
@@ -40,7 +40,7 @@ def test_an_address_that_was_invited_in_vain_is_forgotten_with_its_account(
     assert sorted(roles) == ["manager", "member"], "only those that are open"
 
 
-def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(
+def test_a_demotion_revokes_invitations_the_new_role_may_not_send(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     organization_id, una = (
@@ -52,7 +52,7 @@ def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(
         staffed_portal.act_as(
             UNA, invitations.invite, organization_id, f"una+{role}@desk.test", role
         )
-    staffed_portal.act_as(DEE, invitations.invite, organization_id, "dee+@desk.test", "admin")
+    staffed_portal.act_as(DEE, invitations.invite, organization_id, "dee+@desk.test", "manager")
 
     def open_ones() -> set[str]:
         found = staffed_portal.desk.db.read_sync(
@@ -73,7 +73,7 @@ def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(
     assert open_ones() == set()
 
 
-def test_who_lost_a_role_meanwhile_invites_no_one_by_it(
+def test_a_role_lost_meanwhile_gives_no_right_to_invite(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     organization_id, una = (
@@ -112,7 +112,7 @@ def test_who_lost_a_role_meanwhile_invites_no_one_by_it(
         offboarding.delete_account,
     ],
 )
-def test_no_role_shrinks_past_an_invitation_that_is_being_made(
+def test_a_concurrent_demotion_leaves_no_forbidden_invitation(
     staffed_portal: StaffedPortalFixture, shrink: Callable[..., None]
 ) -> None:
     organization_id, actor = (

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from deskwire.direct_edits.processor import record_edits
-from deskwire.events import log
-from deskwire.events.log import read_after, read_head
+from deskwire.events.log import log, read_after, read_head
+from deskwire.events.recent_entries import list_workspace_entries
 from deskwire.kit.clock import DAY, HOUR, now
 from deskwire.kit.errors import Forbidden, NotFound
 from deskwire.kit.ids import new_id
@@ -37,7 +37,7 @@ def add(staffed_portal: StaffedPortalFixture, persona: Persona, ticket: str) -> 
     staffed_portal.desk.db.write_sync(lambda tx: tx.execute(insert(participants).values(row)))
 
 
-def test_of_a_deleted_organization_no_one_keeps_a_request(
+def test_no_one_keeps_a_request_of_a_deleted_organization(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     ticket = staffed_portal.create_request(BO, "The mast is dark")
@@ -69,7 +69,7 @@ def test_of_a_deleted_organization_no_one_keeps_a_request(
     assert f"ticket:{ticket}" in staffed_portal.desk.read_viewer(CY).channels, "that alone took it"
 
 
-def test_the_team_keeps_nothing_of_a_deleted_organization_either(
+def test_staff_keep_nothing_of_a_deleted_organization(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     remaining, gone = (
@@ -98,7 +98,7 @@ def test_the_team_keeps_nothing_of_a_deleted_organization_either(
         staffed_portal.act_as(ADA, actions_update.update, gone, {"status": "done"})
 
 
-def test_its_events_leave_room_in_recent_activity_for_the_others(
+def test_recent_activity_skips_events_of_a_deleted_organization(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     remaining, gone = (
@@ -113,7 +113,7 @@ def test_its_events_leave_room_in_recent_activity_for_the_others(
     )
 
     heard = staffed_portal.desk.read_viewer(ADA).channels
-    found = staffed_portal.desk.db.read_sync(log.list_workspace_entries, None, heard, 2)
+    found = staffed_portal.desk.db.read_sync(list_workspace_entries, None, heard, 2)
     assert [entry.type for entry in found] == ["organization.deleted", "ticket.created"]
     assert remaining in found[1].data
 
@@ -187,7 +187,7 @@ def test_events_of_a_deleted_organization_are_never_replayed(
     )
 
 
-def test_no_one_hears_what_happens_in_a_deleted_organization(
+def test_events_of_a_deleted_organization_reach_no_one(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     ticket, ada = (
@@ -204,16 +204,15 @@ def test_no_one_hears_what_happens_in_a_deleted_organization(
     staffed_portal.desk.db.write_sync(Connection.execute, by_hand)
     staffed_portal.desk.db.write_sync(record_edits)
 
-    events = [
-        (type_, heard_by)
-        for type_, data, heard_by, _ in read_events(staffed_portal.desk.db)
-        if data.get("ticket") == ticket
-    ]
-    assert events[-1] == ("ticket.updated", [])
-    assert "ticket.unclaimed" not in dict(events)
+    chosen = select(log.c.type, log.c.channels).where(log.c.ticket == ticket)
+    events = staffed_portal.desk.db.read_sync(
+        lambda tx: tx.execute(chosen.order_by(log.c.position)).all()
+    )
+    assert tuple(events[-1]) == ("ticket.updated", "[]")
+    assert "ticket.unclaimed" not in {type_ for type_, _ in events}
 
 
-def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(
+def test_the_internal_organization_has_no_visibility_and_cannot_be_deleted(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     team = staffed_portal.desk.db.write_sync(ensure_internal_organization, staffed_portal.desk.now)
@@ -229,7 +228,7 @@ def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(
     )
 
 
-def test_of_the_team_a_super_admin_alone_deletes_an_organization(
+def test_of_all_staff_only_a_super_admin_deletes_an_organization(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     organization_id = staffed_portal.organization_ids["quay"]
@@ -246,7 +245,7 @@ def test_of_the_team_a_super_admin_alone_deletes_an_organization(
     staffed_portal.act_as(MO, offboarding.delete_organization, organization_id, "The Pier")
 
 
-async def test_files_of_what_was_deleted_leave_the_store(
+async def test_files_of_deleted_requests_and_organizations_leave_the_store(
     staffed_portal: StaffedPortalFixture, tmp_path: Path
 ) -> None:
     db, store = staffed_portal.desk.db, DiskStore(tmp_path / "files")

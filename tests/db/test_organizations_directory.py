@@ -28,7 +28,7 @@ def names(staffed_portal: StaffedPortalFixture, **seek: str) -> list[str]:
     return [each.person.name for each in found]
 
 
-def test_people_are_found_by_parts_of_what_is_known_of_them(
+def test_people_are_found_by_parts_of_their_details(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     staffed_portal.desk.db.write_sync(
@@ -53,7 +53,7 @@ def test_former_members_are_in_no_list(staffed_portal: StaffedPortalFixture) -> 
     assert FORMER_MEMBER not in names(staffed_portal)
 
 
-def test_a_person_is_listed_with_where_they_belong(staffed_portal: StaffedPortalFixture) -> None:
+def test_a_person_is_listed_with_their_organizations(staffed_portal: StaffedPortalFixture) -> None:
     db, viewer = staffed_portal.desk.db, staffed_portal.desk.read_viewer(MO)
 
     bo, mo = (
@@ -72,7 +72,7 @@ def test_a_person_is_listed_with_where_they_belong(staffed_portal: StaffedPortal
     )
 
 
-def test_organizations_come_page_by_page_deleted_ones_too(
+def test_organizations_are_paginated_including_deleted_ones(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "PAGE_SIZE", 2)
@@ -99,7 +99,7 @@ def test_organizations_come_page_by_page_deleted_ones_too(
     )
 
 
-def test_the_organizations_someone_sees_come_page_by_page_by_name(
+def test_visible_organizations_are_paginated_in_order_of_creation(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "PAGE_SIZE", 2)
@@ -118,15 +118,15 @@ def test_the_organizations_someone_sees_come_page_by_page_by_name(
                 return found
             after = following
 
-    assert pages(ADA) == [["Mole", "Mole"], ["Pier", "The Loft"], ["The Quay"]]
-    assert pages(CY) == [["Mole", "Mole"], ["Pier", "The Loft"]]
+    assert pages(ADA) == [["The Quay", "The Loft"], ["Pier", "Mole"], ["Mole"]]
+    assert pages(CY) == [["The Loft", "Pier"], ["Mole", "Mole"]]
     assert pages(BO) == [["The Quay"]]
     for nonsense in ("x", "x.Mole", "\0"):
         with pytest.raises(Invalid):
             db.read_sync(list_client_organizations, staffed_portal.desk.read_viewer(ADA), nonsense)
 
 
-def test_one_person_founds_so_many_organizations(
+def test_the_organizations_a_person_creates_are_limited(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(create, "MAX_ADMINISTERED_ORGANIZATIONS", 2)
@@ -143,7 +143,7 @@ def test_one_person_founds_so_many_organizations(
         staffed_portal.act_as(DEE, create_organization, name)
 
 
-def test_no_one_else_reads_the_directory(staffed_portal: StaffedPortalFixture) -> None:
+def test_only_permitted_staff_read_the_directory(staffed_portal: StaffedPortalFixture) -> None:
     for actor in (ADA, BO):
         with pytest.raises(Forbidden):
             staffed_portal.desk.db.read_sync(

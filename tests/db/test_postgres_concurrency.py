@@ -111,7 +111,7 @@ def test_two_workers_apply_each_delivery_once(url: str, db: Postgres) -> None:
     ] * 60
 
 
-def test_a_delivery_seen_late_is_not_applied_after_a_later_one_of_the_same_id(
+def test_a_delivery_committed_late_is_not_applied_after_a_later_one_of_its_id(
     url: str, db: Postgres
 ) -> None:
     """Its id is lower, but its transaction was the slower one."""
@@ -132,9 +132,7 @@ def test_a_delivery_seen_late_is_not_applied_after_a_later_one_of_the_same_id(
     other.close()
 
 
-def test_what_happens_to_one_ticket_at_once_is_folded_one_after_another(
-    url: str, db: Postgres
-) -> None:
+def test_concurrent_events_of_one_ticket_are_applied_one_by_one(url: str, db: Postgres) -> None:
     def write(own: Postgres, nth: int) -> None:
         for each in range(5):
             id_ = nth * 100 + each
@@ -157,7 +155,7 @@ def test_what_happens_to_one_ticket_at_once_is_folded_one_after_another(
     )
 
 
-def test_different_tickets_that_begin_at_once_do_not_share_a_number(url: str, db: Postgres) -> None:
+def test_tickets_created_at_once_get_different_numbers(url: str, db: Postgres) -> None:
     def open_one(own: Postgres, nth: int) -> None:
         data = {**build_sample_data("ticket.created", number=1), "ticketId": 500 + nth}
         event = {"type": "ticket.created", "data": data}
@@ -169,7 +167,7 @@ def test_different_tickets_that_begin_at_once_do_not_share_a_number(url: str, db
     assert sorted(numbers) == list(range(1, AT_ONCE + 1))
 
 
-def test_a_hundred_attempts_at_once_do_not_pass_the_throttle(url: str) -> None:
+def test_a_hundred_concurrent_attempts_do_not_bypass_the_rate_limit(url: str) -> None:
     def guess(own: Postgres, _nth: int) -> int:
         return own.write_sync(rate_limit.count_sign_in, "ada@desk.test", "192.0.2.7", NOON)
 
@@ -183,7 +181,7 @@ def test_a_hundred_attempts_at_once_do_not_pass_the_throttle(url: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["an address", "a Discord user"])
-def test_of_many_who_want_the_same_one_gets_it_and_the_rest_a_sentence(
+def test_of_concurrent_claims_of_a_unique_value_one_succeeds(
     url: str, db: Postgres, what: str
 ) -> None:
     made = [db.write_sync(people.create, name=f"P{n}", email=f"p{n}@desk.test") for n in range(8)]
@@ -200,7 +198,7 @@ def test_of_many_who_want_the_same_one_gets_it_and_the_rest_a_sentence(
     assert sum(isinstance(answer, Conflict) for answer in answers) == AT_ONCE - 1
 
 
-def test_the_internal_organization_is_made_once(url: str, db: Postgres) -> None:
+def test_the_internal_organization_is_created_once(url: str, db: Postgres) -> None:
     made = [db.write_sync(people.create, name=f"P{n}", email=f"p{n}@desk.test") for n in range(8)]
 
     def hire(own: Postgres, nth: int) -> None:
@@ -243,7 +241,7 @@ def test_a_session_begun_with_the_old_password_does_not_outlive_its_change(db: P
         assert second.result(10) is None
 
 
-def test_who_ran_into_a_deadlock_is_tried_again(url: str, db: Postgres) -> None:
+def test_a_deadlocked_transaction_is_retried(url: str, db: Postgres) -> None:
     names = [db.write_sync(people.create, name=name, email=None).id for name in ("a", "b")]
     both = Barrier(2)
 
@@ -277,7 +275,7 @@ def test_a_read_is_one_snapshot_and_cannot_write(db: Postgres) -> None:
         db.read_sync(people.create, name="Bo", email=None)
 
 
-def test_an_error_names_no_value(db: Postgres) -> None:
+def test_a_database_error_names_no_value(db: Postgres) -> None:
     def insert_twice(tx: Connection) -> None:
         for _ in range(2):
             row = {"id": "secret-id", "name": "n", "revision": 1, "created_at": 1}
@@ -291,7 +289,7 @@ def test_an_error_names_no_value(db: Postgres) -> None:
     assert "secret-id" not in shown
 
 
-def test_a_nul_is_kept_as_the_mark_of_an_unknown_character(db: Postgres) -> None:
+def test_a_nul_is_stored_as_the_replacement_character(db: Postgres) -> None:
     made = db.write_sync(people.create, name="A\0B", email=None)
 
     assert db.read_sync(people.find, made.id) == people.Person(
@@ -299,7 +297,7 @@ def test_a_nul_is_kept_as_the_mark_of_an_unknown_character(db: Postgres) -> None
     )
 
 
-def test_no_wait_for_a_lock_is_for_ever(db: Postgres) -> None:
+def test_every_lock_wait_has_a_timeout(db: Postgres) -> None:
     """A frozen process keeps its locks until the server ends its session."""
 
     def impatient(tx: Connection) -> None:

@@ -85,7 +85,7 @@ def read_states(tx: Connection) -> list[str]:
     return sorted(tx.execute(select(deliveries.c.state)).scalars())
 
 
-def test_the_beginning_of_the_log_goes_up_to_the_first_young_entry(db: Database) -> None:
+def test_trimming_stops_at_the_first_recent_entry(db: Database) -> None:
     db.write_sync(fill_database, 9, 8, 1, 8, 0)  # the fourth was appended while a clock stood wrong
 
     gone = db.write_sync(trim_log, NOON - 2 * DAY, 100)
@@ -95,14 +95,14 @@ def test_the_beginning_of_the_log_goes_up_to_the_first_young_entry(db: Database)
     assert (db.read_sync(read_floor), db.read_sync(log.read_head)) == (2, 5)
 
 
-def test_a_part_is_no_larger_than_asked_for(db: Database) -> None:
+def test_a_batch_is_no_larger_than_requested(db: Database) -> None:
     db.write_sync(fill_database, *[9] * 5)
 
     assert [db.write_sync(trim_log, NOON, 2) for _ in range(4)] == [2, 2, 1, 0]
     assert db.read_sync(read_floor) == 5
 
 
-def test_positions_are_not_given_again_though_the_whole_log_has_gone(db: Database) -> None:
+def test_positions_are_not_reused_after_the_whole_log_was_trimmed(db: Database) -> None:
     db.write_sync(fill_database, 9, 9, 9)
     db.write_sync(trim_log, NOON, 100)
     assert (db.read_sync(positions), db.read_sync(log.read_head)) == ([], 3)
@@ -113,7 +113,7 @@ def test_positions_are_not_given_again_though_the_whole_log_has_gone(db: Databas
     assert [entry.position for entry in db.read_sync(log.read_after, 0, 10)] == [4]
 
 
-def test_only_what_is_settled_is_deleted(db: Database) -> None:
+def test_only_settled_deliveries_are_deleted(db: Database) -> None:
     for number, state in enumerate(DELIVERY_STATES):
         db.write_sync(insert_delivery, state, 31, number)
         db.write_sync(insert_delivery, state, 29, 100 + number)
@@ -124,7 +124,7 @@ def test_only_what_is_settled_is_deleted(db: Database) -> None:
     assert db.read_sync(read_states) == sorted([*DELIVERY_STATES, "parked", "pending"])
 
 
-def test_the_days_count_from_when_someone_looked_at_it(db: Database) -> None:
+def test_retention_counts_from_the_dismissal_of_a_delivery(db: Database) -> None:
     lately, long_ago = (db.write_sync(insert_delivery, "parked", 90, number) for number in (1, 2))
     db.write_sync(dismiss, lately, NOON - DAY)
     db.write_sync(dismiss, long_ago, NOON - 40 * DAY)
@@ -133,23 +133,23 @@ def test_the_days_count_from_when_someone_looked_at_it(db: Database) -> None:
     assert db.read_sync(read_delivery, lately).state == "dismissed"
 
 
-async def test_a_sweep_deletes_more_than_one_part_and_the_window_forgets_it_too(
+async def test_a_sweep_runs_several_batches_and_trims_the_buffer(
     db: Database,
 ) -> None:
     db.write_sync(fill_database, *[9] * (2 * BATCH_SIZE + 1), 0, 0)
-    window = EventBuffer()
-    window.load(db.read_sync(log.read_latest, 10_000), db.read_sync(log.read_head))
+    buffer = EventBuffer()
+    buffer.load(db.read_sync(log.read_latest, 10_000), db.read_sync(log.read_head))
 
-    await Retention(db, window, RetentionDays(log=2, deliveries=2), lambda: NOON).sweep()
+    await Retention(db, buffer, RetentionDays(log=2, deliveries=2), lambda: NOON).sweep()
 
     assert db.read_sync(positions) == [2 * BATCH_SIZE + 2, 2 * BATCH_SIZE + 3]
-    assert window.floor == db.read_sync(read_floor) == 2 * BATCH_SIZE + 1
-    assert [entry.position for entry in window.entries_after(window.floor)] == db.read_sync(
+    assert buffer.floor == db.read_sync(read_floor) == 2 * BATCH_SIZE + 1
+    assert [entry.position for entry in buffer.entries_after(buffer.floor)] == db.read_sync(
         positions
     )
 
 
-async def test_nought_days_keep_everything(db: Database) -> None:
+async def test_0_days_keeps_everything(db: Database) -> None:
     db.write_sync(fill_database, 9_000)
     db.write_sync(insert_delivery, "done", 9_000, 1)
 
@@ -159,16 +159,16 @@ async def test_nought_days_keep_everything(db: Database) -> None:
     assert db.read_sync(read_states) == ["done"]
 
 
-def test_a_window_forgets_nothing_that_is_still_to_be_dispatched() -> None:
-    window = EventBuffer()
-    window.load([], 3)
+def test_the_buffer_keeps_entries_not_yet_published() -> None:
+    buffer = EventBuffer()
+    buffer.load([], 3)
 
-    window.trim(7)
+    buffer.trim(7)
 
-    assert (window.floor, window.head) == (3, 3)
+    assert (buffer.floor, buffer.head) == (3, 3)
 
 
-def test_what_comes_again_after_the_log_was_trimmed_is_known(db: Database) -> None:
+def test_a_repeated_delivery_is_recognized_after_the_log_was_trimmed(db: Database) -> None:
     def live(tx: Connection) -> None:
         process_deliveries(db, tx, log_time_of(NOON))
         assert trim_log(tx, NEVER, 100) > 0
@@ -182,7 +182,7 @@ def test_what_comes_again_after_the_log_was_trimmed_is_known(db: Database) -> No
     db.write_sync(live)
 
 
-def test_a_message_that_comes_again_after_its_delivery_was_deleted_is_not_doubled(
+def test_a_message_sent_again_after_its_delivery_was_deleted_is_not_duplicated(
     db: Database,
 ) -> None:
     def live(tx: Connection) -> None:
@@ -198,7 +198,7 @@ def test_a_message_that_comes_again_after_its_delivery_was_deleted_is_not_double
     db.write_sync(live)
 
 
-def test_bytes_whose_delivery_was_deleted_are_too_old_to_be_let_in_again() -> None:
+def test_a_body_whose_delivery_was_deleted_is_too_old_to_be_accepted_again() -> None:
     shortest, at = DAY, NOON  # DELIVERY_DAYS=1
     body = build_envelope("ticket.message_sent", SAID, at, "two")
 

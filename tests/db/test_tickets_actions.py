@@ -26,6 +26,7 @@ from deskwire.tickets.tables import tickets
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.staff import ensure_internal_organization, upsert_staff_row
 from tests.fixtures.cast import ADA, BO, CY, EVE, MO, UNA, Persona, create_desk
+from tests.fixtures.erasure import sweep_erasures
 from tests.fixtures.portal import PortalFixture, create_portal
 
 
@@ -56,7 +57,7 @@ def test_requests_are_counted_per_organization(portal: PortalFixture) -> None:
     assert read_entries(portal, "ticket.created")[1][1]["now"]["reference"] == "2026-R-000002"
 
 
-def test_the_same_request_sent_twice_is_filed_once(portal: PortalFixture) -> None:
+def test_a_request_sent_twice_is_filed_once(portal: PortalFixture) -> None:
     filing_ = RequestInput(new_id(), "Once", "Really")
 
     def file(tx: Connection, actor: Actor) -> str:
@@ -70,7 +71,7 @@ def test_the_same_request_sent_twice_is_filed_once(portal: PortalFixture) -> Non
     assert len(read_entries(portal, "ticket.created")) == 1
 
 
-def test_of_many_who_send_the_same_request_at_once_one_is_filed(portal: PortalFixture) -> None:
+def test_a_request_sent_many_times_at_once_is_filed_once(portal: PortalFixture) -> None:
     filing_ = RequestInput(new_id(), "Once", "Really")
 
     def file(_: int) -> str:
@@ -88,7 +89,7 @@ def test_of_many_who_send_the_same_request_at_once_one_is_filed(portal: PortalFi
     assert len(read_entries(portal, "ticket.created")) == 1
 
 
-def test_an_id_that_is_another_request_s_or_no_id_is_refused(portal: PortalFixture) -> None:
+def test_an_invalid_id_or_one_of_another_request_is_refused(portal: PortalFixture) -> None:
     theirs = portal.create_request(CY, "Of the Loft", slug="loft")
 
     def file(tx: Connection, actor: Actor, id_: str) -> None:
@@ -112,7 +113,7 @@ def test_an_id_that_is_another_request_s_or_no_id_is_refused(portal: PortalFixtu
         ("a\u202eb", "x", "subject"),
     ],
 )
-def test_what_cannot_be_filed_says_which_field(
+def test_a_refused_request_names_the_invalid_field(
     portal: PortalFixture, subject: str, text: str, field: str
 ) -> None:
     with pytest.raises(Invalid) as refused:
@@ -121,13 +122,13 @@ def test_what_cannot_be_filed_says_which_field(
     assert field in refused.value.fields
 
 
-def test_no_one_files_where_they_do_not_belong(portal: PortalFixture) -> None:
+def test_filing_in_a_foreign_organization_is_refused(portal: PortalFixture) -> None:
     for actor in (CY, EVE, MO):
         with pytest.raises(NotFound):
             portal.create_request(actor, "Let me in")
 
 
-def test_no_one_files_in_the_team_s_own_organization(portal: PortalFixture) -> None:
+def test_filing_in_the_internal_organization_is_refused(portal: PortalFixture) -> None:
     portal.organization_ids["team"] = portal.desk.db.write_sync(
         ensure_internal_organization, portal.desk.now
     )
@@ -136,7 +137,7 @@ def test_no_one_files_in_the_team_s_own_organization(portal: PortalFixture) -> N
         portal.create_request(ADA, "To ourselves", slug="team")
 
 
-def test_the_team_files_in_a_client_s_name_and_a_client_does_not(portal: PortalFixture) -> None:
+def test_staff_can_file_for_a_client_and_clients_cannot(portal: PortalFixture) -> None:
     una, bo = portal.desk.person_id(UNA), portal.desk.person_id(BO)
 
     def file(tx: Connection, actor: Actor, requester: str) -> str:
@@ -159,7 +160,7 @@ def test_the_team_files_in_a_client_s_name_and_a_client_does_not(portal: PortalF
     assert read_row(portal, portal.act_as(BO, file, bo)).opener == bo
 
 
-def test_the_team_moves_a_request_from_any_status_to_any_other(portal: PortalFixture) -> None:
+def test_staff_can_move_a_request_between_any_statuses(portal: PortalFixture) -> None:
     ticket = portal.create_request(BO, "Moved about")
     for before, after in product(STATUSES, STATUSES):
         portal.act_as(ADA, update.update, ticket, {"status": before})
@@ -171,7 +172,7 @@ def test_the_team_moves_a_request_from_any_status_to_any_other(portal: PortalFix
         assert (row.closed_at is not None) == (after in ENDED_STATUSES), f"{before} → {after}"
 
 
-def test_a_client_cancels_and_reopens_and_nothing_else(portal: PortalFixture) -> None:
+def test_a_client_can_cancel_and_reopen_and_set_no_other_status(portal: PortalFixture) -> None:
     ticket = portal.create_request(BO, "Mine")
     for before, after in product(STATUSES, STATUSES):
         portal.act_as(ADA, update.update, ticket, {"status": before})
@@ -187,7 +188,7 @@ def test_a_client_cancels_and_reopens_and_nothing_else(portal: PortalFixture) ->
         assert read_row(portal, ticket).status == (after if may else before)
 
 
-def test_what_was_completed_long_ago_is_not_reopened_by_its_requester(
+def test_a_requester_cannot_reopen_a_request_completed_long_ago(
     portal: PortalFixture,
 ) -> None:
     ticket = portal.create_request(BO, "Long done")
@@ -201,7 +202,7 @@ def test_what_was_completed_long_ago_is_not_reopened_by_its_requester(
     assert len(read_entries(portal, "ticket.reopened")) == 1
 
 
-def test_a_colleague_does_not_cancel_what_is_not_theirs(portal: PortalFixture) -> None:
+def test_a_colleague_cannot_change_another_members_request(portal: PortalFixture) -> None:
     ticket = portal.create_request(BO, "Not Una's")
 
     with pytest.raises(Forbidden):
@@ -211,9 +212,7 @@ def test_a_colleague_does_not_cancel_what_is_not_theirs(portal: PortalFixture) -
 
 
 @pytest.mark.parametrize("persona", [BO, UNA])
-def test_what_is_the_team_s_to_do_a_client_does_not(
-    portal: PortalFixture, persona: Persona
-) -> None:
+def test_a_client_cannot_change_staff_fields(portal: PortalFixture, persona: Persona) -> None:
     ticket = portal.create_request(BO, "Hands off")
     for patch in (
         {"assignee": portal.desk.person_id(ADA)},
@@ -229,7 +228,7 @@ def test_what_is_the_team_s_to_do_a_client_does_not(
         portal.post_message(persona, ticket, "Psst", "note")
 
 
-def test_claiming_makes_new_active_and_sends_the_bots_event(portal: PortalFixture) -> None:
+def test_claiming_a_new_request_makes_it_active_and_sends_an_event(portal: PortalFixture) -> None:
     ticket = portal.create_request(BO, "Claim me")
 
     portal.act_as(ADA, update.update, ticket, {"assignee": portal.desk.person_id(ADA)})
@@ -241,7 +240,7 @@ def test_claiming_makes_new_active_and_sends_the_bots_event(portal: PortalFixtur
         portal.act_as(ADA, update.update, ticket, {"assignee": portal.desk.person_id(BO)})
 
 
-def test_a_client_s_reply_moves_what_waits_for_it(portal: PortalFixture) -> None:
+def test_a_clients_reply_makes_a_waiting_request_active(portal: PortalFixture) -> None:
     ticket = portal.create_request(BO, "Your turn")
     portal.act_as(ADA, update.update, ticket, {"status": "waiting"})
     portal.post_message(ADA, ticket, "Which mast is it?")
@@ -264,7 +263,7 @@ def test_a_message_sent_twice_is_written_once(portal: PortalFixture) -> None:
         portal.act_as(UNA, post_message.post_message, ticket, written)
 
 
-def test_of_two_requests_that_are_sent_the_same_message_at_once_one_gets_it(
+def test_a_message_id_sent_to_two_requests_at_once_is_used_in_one(
     portal: PortalFixture,
 ) -> None:
     one, other = portal.create_request(BO, "One"), portal.create_request(BO, "Other")
@@ -283,7 +282,7 @@ def test_of_two_requests_that_are_sent_the_same_message_at_once_one_gets_it(
             assert outcomes & {one, other}
 
 
-def test_a_note_is_sent_to_the_team_alone_and_leaves_no_trace(portal: PortalFixture) -> None:
+def test_a_note_is_sent_to_staff_only_and_clients_see_no_trace(portal: PortalFixture) -> None:
     ticket = portal.create_request(BO, "Behind your back")
     before = read_row(portal, ticket)
 
@@ -294,8 +293,8 @@ def test_a_note_is_sent_to_the_team_alone_and_leaves_no_trace(portal: PortalFixt
     assert channels == data["held"] == ["staff"]
 
 
-def test_only_its_author_edits_a_message_and_the_log_forgets_what_it_said(
-    portal: PortalFixture,
+def test_only_the_author_edits_a_message_and_the_old_text_leaves_the_log(
+    portal: PortalFixture, tmp_path: Path
 ) -> None:
     ticket = portal.create_request(BO, "Slip of the tongue")
     message = portal.post_message(BO, ticket, "My password is swordfish")
@@ -304,6 +303,7 @@ def test_only_its_author_edits_a_message_and_the_log_forgets_what_it_said(
             portal.act_as(actor, post_message.edit_message, ticket, message, "Hijacked")
 
     portal.act_as(BO, post_message.edit_message, ticket, message, "Never mind")
+    sweep_erasures(portal.desk.db, tmp_path / "files")
 
     [(_, event_data)] = read_entries(portal, "ticket.message_sent")
     assert event_data["redacted"] is True
@@ -314,11 +314,14 @@ def test_only_its_author_edits_a_message_and_the_log_forgets_what_it_said(
     )
 
 
-def test_a_deleted_message_is_gone_from_timeline_log_and_search(portal: PortalFixture) -> None:
+def test_a_deleted_message_leaves_timeline_log_and_search(
+    portal: PortalFixture, tmp_path: Path
+) -> None:
     ticket = portal.create_request(BO, "Regrets")
     message = portal.post_message(BO, ticket, "zanzibar")
 
     portal.act_as(BO, post_message.delete_message, ticket, message)
+    sweep_erasures(portal.desk.db, tmp_path / "files")
 
     everything = portal.desk.db.read_sync(lambda tx: tx.execute(select(log.c.data)).scalars().all())
     assert not any("zanzibar" in data for data in everything)
@@ -329,7 +332,7 @@ def test_a_deleted_message_is_gone_from_timeline_log_and_search(portal: PortalFi
         portal.act_as(BO, post_message.edit_message, ticket, message, "Back again")
 
 
-def test_a_moderator_deletes_what_others_wrote_and_no_one_the_description(
+def test_a_moderator_deletes_messages_of_others_but_never_the_description(
     portal: PortalFixture,
 ) -> None:
     portal.desk.db.write_sync(
@@ -347,7 +350,7 @@ def test_a_moderator_deletes_what_others_wrote_and_no_one_the_description(
         portal.act_as(MO, post_message.delete_message, ticket, described)
 
 
-def test_who_watches_takes_part_until_they_stop(portal: PortalFixture) -> None:
+def test_a_watcher_participates_until_they_stop_watching(portal: PortalFixture) -> None:
     portal.set_visibility("quay", "participants")
     ticket = portal.create_request(BO, "Look at this")
     una = portal.desk.person_id(UNA)

@@ -54,7 +54,7 @@ def test_a_direct_edit_of_a_request_reaches_its_viewers(portal: PortalFixture) -
     assert read_row(portal, ticket).status == "review", "a later action folded the edit away"
 
 
-def test_a_direct_edit_that_an_action_found_first_is_sent_with_its_line(
+def test_a_direct_edit_found_by_an_action_is_announced_with_its_line(
     portal: PortalFixture,
 ) -> None:
     ticket = portal.create_request(BO, "By hand")
@@ -69,7 +69,7 @@ def test_a_direct_edit_that_an_action_found_first_is_sent_with_its_line(
     assert [fields["line"]["author"]["id"] for fields in data] == ["sql"]
 
 
-def test_no_action_here_makes_a_note_of_a_direct_edit(portal: PortalFixture) -> None:
+def test_no_action_is_recorded_as_a_direct_edit(portal: PortalFixture) -> None:
     ticket = portal.create_request(BO, "Ours")
     message = portal.post_message(BO, ticket, "Also ours")
     portal.act_as(BO, post_message.edit_message, ticket, message, "Still ours")

@@ -10,7 +10,7 @@ from tests.fixtures.running_desk import open_running_desk
 GUILD, ADA, DEE = "800000000000000001", "900000000000000001", "900000000000000004"
 
 
-async def test_a_former_owner_does_not_hear_todays_state_by_a_late_delivery(tmp_path: Path) -> None:
+async def test_a_late_delivery_sends_a_former_owner_no_current_state(tmp_path: Path) -> None:
     async with open_running_desk(tmp_path) as desk:
         dee = await desk.create_person("dee")
         await desk.run_command("people.link", email="dee@example.org", discord=DEE)
@@ -24,7 +24,7 @@ async def test_a_former_owner_does_not_hear_todays_state_by_a_late_delivery(tmp_
         assert b"Secret plans" not in stream.data
 
 
-async def test_a_late_role_name_moves_the_rights_of_everyone_who_holds_it(tmp_path: Path) -> None:
+async def test_a_late_role_name_changes_the_permissions_of_all_holders(tmp_path: Path) -> None:
     async with open_running_desk(tmp_path) as desk:
         bo = await desk.create_person("bo")
         await desk.run_command("people.link", email="bo@example.org", discord=DEE)
@@ -45,7 +45,7 @@ async def test_a_late_role_name_moves_the_rights_of_everyone_who_holds_it(tmp_pa
         assert stream.control_frame_names == ["revoked"]
 
 
-async def test_who_has_left_hears_nothing_by_a_late_role(tmp_path: Path) -> None:
+async def test_a_member_who_left_hears_nothing_through_a_late_role_event(tmp_path: Path) -> None:
     async with open_running_desk(tmp_path) as desk:
         dee = await desk.create_person("dee")
         await desk.run_command("people.link", email="dee@example.org", discord=DEE)

@@ -56,7 +56,7 @@ def shown_in(page: str) -> list[str]:
     return re.findall(r'href="/admin/deliveries/\d+">([\w.]+)<', page)
 
 
-def test_the_list_is_what_the_address_asks_for(
+def test_the_list_follows_the_filter_in_the_url(
     staffed_portal: StaffedPortalFixture, browser: Any
 ) -> None:
     keep(staffed_portal, "done", "parked", "refused")
@@ -74,7 +74,7 @@ def test_the_list_is_what_the_address_asks_for(
     assert "No such &lt;server&gt;." in browser.get("/admin/deliveries").text
 
 
-def test_the_list_continues_where_it_ended(
+def test_the_next_page_continues_where_the_list_ended(
     staffed_portal: StaffedPortalFixture, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admin_deliveries, "PAGE_SIZE", 2)
@@ -89,7 +89,7 @@ def test_the_list_continues_where_it_ended(
     assert found == [f"bot.{each}" for each in ("dismissed", "refused", "repeat", "parked", "done")]
 
 
-def test_one_is_shown_with_its_payload_and_without_its_secrets(
+def test_a_delivery_is_shown_with_its_payload_and_without_secrets(
     staffed_portal: StaffedPortalFixture, browser: Any
 ) -> None:
     keep(staffed_portal, "parked")
@@ -101,7 +101,7 @@ def test_one_is_shown_with_its_payload_and_without_its_secrets(
     assert "very-secret" not in page
 
 
-def test_what_is_parked_is_replayed_or_dismissed_and_nothing_else_is(
+def test_only_a_parked_delivery_can_be_replayed_or_dismissed(
     staffed_portal: StaffedPortalFixture, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admin_deliveries, "REPLAY_POLL_ATTEMPTS", 1)
@@ -127,7 +127,7 @@ def test_what_is_parked_is_replayed_or_dismissed_and_nothing_else_is(
         ({"password": ""}, "s3cret", '"password": ""'),
     ],
 )
-def test_what_looks_like_a_secret_is_hidden(body: Any, hidden: str, kept: str) -> None:
+def test_fields_that_look_like_secrets_are_hidden(body: Any, hidden: str, kept: str) -> None:
     shown = format_payload(json.dumps(body).encode())
 
     assert hidden not in shown
@@ -143,7 +143,7 @@ def test_what_looks_like_a_secret_is_hidden(body: Any, hidden: str, kept: str) -
         b'{"half": "\\ud800", "secret": "s3cret"}',
     ],
 )
-def test_what_is_no_json_is_shown_without_secrets_too(body: bytes) -> None:
+def test_secrets_are_hidden_in_invalid_json_too(body: bytes) -> None:
     shown = format_payload(body)
 
     assert "s3cret" not in shown

@@ -66,7 +66,7 @@ def admin_pages(tmp_path: Path) -> Iterator[AdminPagesFixture]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_for_those_named_and_tells_others_nothing(
+def test_a_page_is_shown_to_its_roles_and_reveals_nothing_to_others(
     admin_pages: AdminPagesFixture, page: str
 ) -> None:
     for actor in CAST:
@@ -81,7 +81,7 @@ def test_a_page_is_for_those_named_and_tells_others_nothing(
     assert open_browser(admin_pages.site).get(admin_pages.path(page)).status_code == 303
 
 
-def test_a_change_is_for_those_named(admin_pages: AdminPagesFixture) -> None:
+def test_an_action_is_allowed_for_its_roles_only(admin_pages: AdminPagesFixture) -> None:
     for page, form, allowed in POSTS:
         for actor in [each for each in CAST if each not in allowed | MANAGERS] + [*allowed]:
             answer = open_browser(admin_pages.site, actor).post(admin_pages.path(page), data=form)
@@ -89,7 +89,7 @@ def test_a_change_is_for_those_named(admin_pages: AdminPagesFixture) -> None:
             assert answer.status_code == meant, f"{form} by {actor.name}: {answer.text}"
 
 
-def test_an_operations_manager_does_nothing_to_the_team(admin_pages: AdminPagesFixture) -> None:
+def test_an_operations_manager_cannot_change_staff(admin_pages: AdminPagesFixture) -> None:
     for act in ("deactivate", "reset", "role", "take-role", "link", "unlink"):
         form = {"act": act, "role": "super_admin", "discord": "900000000000000009"}
         answer = open_browser(admin_pages.site, DEE).post(
@@ -100,7 +100,7 @@ def test_an_operations_manager_does_nothing_to_the_team(admin_pages: AdminPagesF
     assert 'name="act"' not in page, "what would be refused is not offered"
 
 
-def test_everyone_of_the_team_has_the_tabs_of_their_role(admin_pages: AdminPagesFixture) -> None:
+def test_staff_see_the_tabs_of_their_role(admin_pages: AdminPagesFixture) -> None:
     seen = {
         actor: [
             tab
@@ -115,7 +115,7 @@ def test_everyone_of_the_team_has_the_tabs_of_their_role(admin_pages: AdminPages
 
 
 @pytest.mark.parametrize("held", ["people", "people/{una}", "organizations", "deliveries"])
-def test_what_lives_is_rendered_alone(admin_pages: AdminPagesFixture, held: str) -> None:
+def test_live_fragments_are_rendered_alone(admin_pages: AdminPagesFixture, held: str) -> None:
     header = {"x-deskwire-fragment": "1"}
     path = admin_pages.path(f"/admin/{held}")
 
@@ -144,7 +144,7 @@ def test_what_lives_is_rendered_alone(admin_pages: AdminPagesFixture, held: str)
         ("/admin/deliveries/99999999999999999999999", 404),
     ],
 )
-def test_what_is_asked_in_bad_faith_breaks_nothing(
+def test_a_malicious_url_breaks_nothing(
     admin_pages: AdminPagesFixture, path: str, status: int
 ) -> None:
     answer = open_browser(admin_pages.site, MO).get(path)
@@ -155,7 +155,7 @@ def test_what_is_asked_in_bad_faith_breaks_nothing(
 
 @pytest.mark.parametrize("form", [{"act": ""}, {"act": "x"}, {"act": "role", "role": "admin"}])
 @pytest.mark.parametrize("page", ["people/{eve}", "deliveries/1"])
-def test_a_form_that_says_nothing_is_refused_on_its_page(
+def test_an_empty_form_is_refused_on_its_page(
     admin_pages: AdminPagesFixture, page: str, form: dict[str, str]
 ) -> None:
     browser, path = open_browser(admin_pages.site, MO), admin_pages.path(f"/admin/{page}")

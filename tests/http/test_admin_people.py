@@ -56,7 +56,7 @@ def sign_in(staffed_portal: StaffedPortalFixture, persona: Persona) -> str:
     ).token
 
 
-def test_who_is_welcomed_is_found_by_the_name_they_give(
+def test_a_person_is_found_by_the_name_given_at_activation(
     site: SiteFixture, staffed_portal: StaffedPortalFixture
 ) -> None:
     staffed_portal.create_request(UNA, "The mast is dark")
@@ -73,7 +73,7 @@ def test_who_is_welcomed_is_found_by_the_name_they_give(
     assert called == {"storm": {una}, "fairweather": set()}
 
 
-def test_people_are_found_by_what_is_known_of_them(site: SiteFixture) -> None:
+def test_people_are_found_by_their_details(site: SiteFixture) -> None:
     browser = open_browser(site, MO)
 
     assert len(names_in(browser.get("/admin/people").text)) == 7
@@ -84,7 +84,7 @@ def test_people_are_found_by_what_is_known_of_them(site: SiteFixture) -> None:
     assert sorted(team) == sorted(each.name for each in (ADA, DEE, MO))
 
 
-def test_the_list_continues_where_it_ended(
+def test_the_next_page_continues_where_the_list_ended(
     staffed_portal: StaffedPortalFixture, site: SiteFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "PAGE_SIZE", 3)
@@ -101,7 +101,7 @@ def test_the_list_continues_where_it_ended(
     assert '<span class="sr-only">unknown</span>' in page
 
 
-def test_a_role_is_given_and_taken_and_reported_to_the_person(
+def test_a_role_is_assigned_and_removed_and_announced_to_the_person(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     given = act(site, MO, EVE, "role", role="support_analyst")
@@ -120,7 +120,7 @@ def test_a_role_is_given_and_taken_and_reported_to_the_person(
     ]
 
 
-def test_no_one_takes_the_last_super_admin_away(
+def test_the_last_super_admin_cannot_be_removed(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     for what in ("take-role", "deactivate", "role"):
@@ -143,7 +143,7 @@ def read_employed_of(staffed_portal: StaffedPortalFixture, persona: Persona) -> 
     )
 
 
-def test_an_address_no_one_has_proven_joins_no_team(
+def test_a_person_with_an_unverified_address_cannot_get_a_staff_role(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     table = people.people
@@ -157,7 +157,7 @@ def test_an_address_no_one_has_proven_joins_no_team(
     assert read_employed_of(staffed_portal, EVE) is None
 
 
-def test_who_is_deactivated_is_out_and_hears_nothing(
+def test_a_deactivated_person_is_signed_out_and_hears_nothing(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     db, token = staffed_portal.desk.db, sign_in(staffed_portal, BO)
@@ -174,7 +174,7 @@ def test_who_is_deactivated_is_out_and_hears_nothing(
     assert open_browser(site, BO).get("/orgs/quay").status_code == 200
 
 
-def test_the_right_password_opens_no_deactivated_account(
+def test_a_deactivated_account_cannot_sign_in_with_its_password(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     db, person = staffed_portal.desk.db, staffed_portal.desk.person_id(BO)
@@ -193,7 +193,7 @@ def test_the_right_password_opens_no_deactivated_account(
     assert db.read_sync(mail.read_newest) == [], "nor does a link for another one"
 
 
-def test_their_assignments_are_removed_and_invitations_revoked(
+def test_deactivation_removes_assignments_and_revokes_invitations(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     ticket, ended = (
@@ -230,7 +230,7 @@ def test_their_assignments_are_removed_and_invitations_revoked(
     assert "Unassigned" in open_browser(site, UNA).get(f"/requests/{ticket}").text
 
 
-def test_a_link_is_mailed_where_mail_is_sent_and_not_too_often(
+def test_a_link_is_mailed_and_the_mails_are_limited(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     without = act(site, DEE, UNA, "reset")
@@ -258,7 +258,7 @@ def test_a_discord_account_is_linked_to_one_person_only(
     assert "guild:700000000000000002" in staffed_portal.desk.read_viewer(CY).channels
 
 
-def test_the_screens_of_who_may_see_people_hear_of_a_change(
+def test_a_change_reaches_the_pages_of_everyone_who_may_see_people(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     act(site, MO, UNA, "unlink")

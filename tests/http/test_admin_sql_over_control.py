@@ -9,7 +9,7 @@ from tests.fixtures.guild import GuildFixture
 pytestmark = pytest.mark.database("sqlite")
 
 
-def test_what_the_shell_changes_is_heard_on_an_open_stream(guild: GuildFixture) -> None:
+def test_a_change_by_cli_sql_reaches_an_open_stream(guild: GuildFixture) -> None:
     update = f"UPDATE guilds SET name = 'Pier' WHERE id = '{guild.guild_id}'"
 
     with guild.open_stream(guild.sign_in_staff()) as stream:
@@ -25,7 +25,7 @@ def test_what_the_shell_changes_is_heard_on_an_open_stream(guild: GuildFixture) 
     )
 
 
-def test_what_the_shell_reads_is_a_table(guild: GuildFixture) -> None:
+def test_a_cli_query_prints_a_table(guild: GuildFixture) -> None:
     output = guild.server.run_command_line(
         "sql", f"SELECT name FROM guilds WHERE id = '{guild.guild_id}'"
     )

@@ -47,7 +47,7 @@ def api(tmp_path: Path) -> Iterator[ApiFixture]:
     found.site.desk.db.close()
 
 
-def test_whatever_is_asked_is_answered_as_the_document_says(api: ApiFixture) -> None:
+def test_every_response_matches_the_document(api: ApiFixture) -> None:
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", api.site.app)
     operations: Iterator[Any] = schema.get_all_operations()
 
@@ -67,7 +67,7 @@ def test_whatever_is_asked_is_answered_as_the_document_says(api: ApiFixture) -> 
     assert {200, 201, 204, 403, 404, 409, 422} <= answered
 
 
-def test_everyone_may_read_it(api: ApiFixture) -> None:
+def test_the_document_is_public(api: ApiFixture) -> None:
     document = api.client().get("/api/openapi.json").json()
     page = open_browser(api.site).get("/api/docs").text
 
@@ -81,7 +81,7 @@ def test_everyone_may_read_it(api: ApiFixture) -> None:
     assert "<script>" not in page
 
 
-def test_what_it_takes_is_exact_and_what_it_gives_may_grow(api: ApiFixture) -> None:
+def test_input_schemas_are_closed_and_output_schemas_open(api: ApiFixture) -> None:
     schemas = api.client().get("/api/openapi.json").json()["components"]["schemas"]
 
     assert schemas["NewRequest"]["additionalProperties"] is False

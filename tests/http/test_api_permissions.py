@@ -118,7 +118,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiFixture]:
     ROWS,
     ids=[f"{number} {row[0]}" for number, row in enumerate(ROWS)],
 )
-def test_everyone_is_answered_as_their_role_says(
+def test_every_role_gets_its_documented_response(
     api: ApiFixture, method: str, path: str, body: Any, statuses: tuple[int, ...]
 ) -> None:
     answers = {}
@@ -159,7 +159,7 @@ def test_every_operation_is_in_the_table(api: ApiFixture) -> None:
     )
 
 
-def test_anyone_founds_an_organization_and_is_its_admin(tmp_path: Path) -> None:
+def test_anyone_can_create_an_organization_and_becomes_its_admin(tmp_path: Path) -> None:
     api = create_api(tmp_path)
     for actor in CAST:
         program = api.client(actor)
@@ -189,7 +189,7 @@ def test_the_limit_of_created_organizations_is_reported_by_page_and_api(
     api.site.desk.db.close()
 
 
-def test_not_yours_and_not_there_are_the_same_bytes(api: ApiFixture) -> None:
+def test_forbidden_and_missing_are_answered_with_the_same_bytes(api: ApiFixture) -> None:
     theirs, program = api.create_path_values(), api.client(CY)
     nobodys = {name: new_id() for name in theirs} | {"slug": "nowhere"}
     for method, path, body, _ in ROWS:
@@ -202,7 +202,42 @@ def test_not_yours_and_not_there_are_the_same_bytes(api: ApiFixture) -> None:
     assert program.get(f"/api/requests/{theirs['request']}/nothing").status_code == 404
 
 
-def test_companies_are_organizations_by_another_name(api: ApiFixture) -> None:
+def test_a_taken_id_is_refused_with_the_same_bytes_for_everyone(
+    api: ApiFixture,
+) -> None:
+    parts, loft, quay = api.create_path_values(), api.client(CY), api.client(BO)
+    deleted = api.portal.create_request(BO, "A wreck")
+    assert api.client(MO).delete(f"/api/requests/{deleted}").status_code == 204
+    mine = loft.post("/api/requests", json=NEW).json()["id"]
+    note = api.portal.post_message(ADA, parts["request"], "They never pay", "note")
+
+    requests = [
+        program.post("/api/requests", json=NEW | {"id": taken})
+        for program, taken in (
+            (loft, parts["request"]),  # of an organization that Cy does not see
+            (loft, deleted),
+            (quay, deleted),  # Bo's own, before
+            (api.client(UNA), parts["request"]),  # of a colleague
+            (quay, mine),
+        )
+    ]
+    messages = [
+        program.post(f"/api/requests/{request}/messages", json=TEXT | {"id": taken})
+        for program, request, taken in (
+            (loft, mine, parts["message"]),
+            (loft, mine, note),
+            (quay, parts["request"], note),  # in it, and yet not for Bo
+            (api.client(UNA), parts["request"], parts["message"]),
+        )
+    ]
+
+    for refusals in (requests, messages):
+        assert {each.status_code for each in refusals} == {409}
+        assert len({each.content for each in refusals}) == 1
+    assert loft.post("/api/requests", json=NEW | {"id": new_id()}).status_code == 201
+
+
+def test_companies_is_an_alias_of_organizations(api: ApiFixture) -> None:
     program = api.client(BO)
     for below in ("", "/quay", "/quay/members", "/quay/invitations", "/quay/categories"):
         answers = [program.get(f"/api/{each}{below}") for each in ("organizations", "companies")]

@@ -14,6 +14,7 @@ from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
 from deskwire.tickets.queries import list_requests
 from deskwire.web.http.middleware import add_middleware
+from deskwire.workspaces.organizations import directory
 from tests.fixtures.api import REQUEST_TITLE, ApiFixture, create_api, fill_placeholders
 from tests.fixtures.cast import ADA, BO, CY, UNA
 from tests.fixtures.site import SIGNED_IN_HEADER
@@ -31,7 +32,7 @@ def api(tmp_path: Path) -> Iterator[ApiFixture]:
     found.site.desk.db.close()
 
 
-def test_a_request_is_filed_worked_on_and_read(api: ApiFixture) -> None:
+def test_a_request_can_be_filed_updated_and_read(api: ApiFixture) -> None:
     client, team, id_ = api.client(UNA), api.client(ADA), new_id()
     body = {"id": id_, "subject": "A buoy", "text": "It **drifts**.", "priority": "high"}
 
@@ -54,7 +55,7 @@ def test_a_request_is_filed_worked_on_and_read(api: ApiFixture) -> None:
     assert client.get(f"/api/requests/{id_}").json() == {**fewer, "unread": False}
 
 
-def test_of_a_change_all_happens_or_nothing(api: ApiFixture) -> None:
+def test_a_patch_is_applied_as_a_whole_or_not_at_all(api: ApiFixture) -> None:
     parts, program = api.create_path_values(), api.client(BO)
     address = fill_placeholders(REQUEST, parts)
     before = program.get(address).json()
@@ -65,7 +66,7 @@ def test_of_a_change_all_happens_or_nothing(api: ApiFixture) -> None:
     assert program.get(address).json() == before
 
 
-def test_a_message_sent_twice_is_there_once(api: ApiFixture) -> None:
+def test_a_message_sent_twice_is_stored_once(api: ApiFixture) -> None:
     parts, program, id_ = api.create_path_values(), api.client(UNA), new_id()
     address = f"{fill_placeholders(REQUEST, parts)}/messages"
 
@@ -79,7 +80,7 @@ def test_a_message_sent_twice_is_there_once(api: ApiFixture) -> None:
     assert [(each["text"], each["html"].strip()) for each in found] == [("Hello", "<p>Hello</p>")]
 
 
-def test_notes_and_their_files_are_the_team_s(api: ApiFixture) -> None:
+def test_notes_and_their_files_are_visible_to_staff_only(api: ApiFixture) -> None:
     address = fill_placeholders(REQUEST, api.create_path_values())
     api.client(ADA).post(f"{address}/messages", json={"text": "They never pay", "kind": "note"})
     api.client(ADA).post(
@@ -93,7 +94,7 @@ def test_notes_and_their_files_are_the_team_s(api: ApiFixture) -> None:
         assert ("note" in kinds, bool(files)) == (sees, sees), actor.name
 
 
-def test_a_file_is_sent_once_and_downloaded_by_who_sees_the_request(api: ApiFixture) -> None:
+def test_a_file_is_sent_once_and_downloaded_by_viewers_of_the_request(api: ApiFixture) -> None:
     address, id_ = f"{fill_placeholders(REQUEST, api.create_path_values())}/files", new_id()
     head = {"x-file-name": "mast.txt"}
     program = api.client(UNA)
@@ -112,7 +113,7 @@ def test_a_file_is_sent_once_and_downloaded_by_who_sees_the_request(api: ApiFixt
     assert api.client(CY).get(sent.json()["href"]).status_code == 404
 
 
-def test_pages_tell_everything_once(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_list_every_request_once(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_requests, "PAGE_SIZE", 3)
     monkeypatch.setattr(messages, "PAGE_SIZE", 3)
     made = [api.portal.create_request(BO, f"Buoy {number}") for number in range(7)]
@@ -129,7 +130,45 @@ def test_pages_tell_everything_once(api: ApiFixture, monkeypatch: pytest.MonkeyP
     assert len(everywhere) == 7
 
 
-def test_filters_find_as_the_page_does_and_count(api: ApiFixture) -> None:
+def test_pages_in_the_default_order_miss_no_request_that_moves_meanwhile(
+    api: ApiFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_requests, "PAGE_SIZE", 3)
+    made = [api.portal.create_request(BO, f"Buoy {number}") for number in range(7)]
+    for program, address in (
+        (api.client(BO), "/api/requests?q=buoy"),
+        (api.client(ADA), "/api/requests/all?organization=quay&q=buoy"),
+    ):
+        found = list[str]()
+
+        for each in walk(program, address):
+            found.append(each["id"])
+            api.portal.post_message(BO, made[0], "This one moves to the front")
+
+        assert sorted(found) == sorted(made)
+
+
+def test_pages_miss_no_organization_renamed_meanwhile(
+    api: ApiFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "PAGE_SIZE", 1)
+    program = api.client(ADA)
+    made = [
+        program.post("/api/organizations", json={"name": name}).json()["id"]
+        for name in ("Kelp", "Lagoon", "Mole")
+    ]
+    found = list[str]()
+
+    for each in walk(program, "/api/organizations"):
+        found.append(each["id"])
+        named = {"name": f"Anchor {len(found)}"}
+        assert program.patch(f"/api/organizations/{made[-1]}", json=named).status_code == 200
+
+    assert set(made) <= set(found)
+    assert len(found) == len(set(found))
+
+
+def test_filters_find_and_count_what_the_page_finds(api: ApiFixture) -> None:
     parts, program = api.create_path_values(), api.client(ADA)
     program.patch(
         fill_placeholders(REQUEST, parts), json={"labels": ["mast"], "category": parts["category"]}
@@ -246,7 +285,7 @@ def test_invalid_fields_are_reported_with_their_pointers(
     assert found == places
 
 
-def test_a_body_must_be_called_json(api: ApiFixture) -> None:
+def test_a_body_without_the_json_content_type_is_refused(api: ApiFixture) -> None:
     form = {"subject": "A buoy", "text": "It drifts."}
 
     answer = api.client(BO).post("/api/requests", data=form)
@@ -254,7 +293,7 @@ def test_a_body_must_be_called_json(api: ApiFixture) -> None:
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
 
 
-def test_another_site_s_page_changes_nothing(api: ApiFixture) -> None:
+def test_a_page_of_another_site_can_change_nothing(api: ApiFixture) -> None:
     app = add_middleware(api.site.app, "http://testserver")
     program = TestClient(app, headers={SIGNED_IN_HEADER: BO.email, "cookie": "deskwire=x"})
     body = {"subject": "A buoy", "text": "It drifts."}
@@ -268,7 +307,7 @@ def test_another_site_s_page_changes_nothing(api: ApiFixture) -> None:
     assert answers[1].json()["code"] == "foreign-origin"
 
 
-def test_a_body_of_megabytes_is_not_read(api: ApiFixture) -> None:
+def test_a_large_body_is_not_read(api: ApiFixture) -> None:
     program = TestClient(add_middleware(api.site.app, None), headers={SIGNED_IN_HEADER: BO.email})
 
     answer = program.post("/api/requests", json={"subject": "x", "text": "x" * 2**20})

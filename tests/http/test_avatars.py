@@ -49,7 +49,7 @@ def bytes_kept(site: SiteFixture) -> list[str]:
     return sorted(each.name for each in site.desk.folder.glob("files/**/*") if each.is_file())
 
 
-def test_a_picture_becomes_a_square_one_that_browsers_keep(site: SiteFixture) -> None:
+def test_an_avatar_is_cropped_to_a_square_and_cacheable(site: SiteFixture) -> None:
     answer = upload(site, BO, drawn(1000, 500, "JPEG"))
 
     shown = open_browser(site, UNA).get(picture_of(site, BO))
@@ -62,7 +62,7 @@ def test_a_picture_becomes_a_square_one_that_browsers_keep(site: SiteFixture) ->
     assert open_browser(site).get(picture_of(site, BO)).status_code == 303, "for who is signed in"
 
 
-def test_it_is_shown_wherever_initials_were(
+def test_an_avatar_replaces_initials_everywhere(
     site: SiteFixture, staffed_portal: StaffedPortalFixture
 ) -> None:
     ticket = staffed_portal.create_request(BO, "The mast is dark")
@@ -81,7 +81,7 @@ def test_it_is_shown_wherever_initials_were(
     assert picture not in open_browser(site, EVE).get("/settings").text
 
 
-def test_another_one_has_another_address_and_the_old_bytes_go(site: SiteFixture) -> None:
+def test_a_new_avatar_has_a_new_url_and_the_old_bytes_are_deleted(site: SiteFixture) -> None:
     upload(site, BO, drawn(60, 60, "PNG"))
     first = picture_of(site, BO)
     upload(site, BO, drawn(80, 80, "PNG"))
@@ -105,7 +105,7 @@ def test_another_one_has_another_address_and_the_old_bytes_go(site: SiteFixture)
     ],
     ids=["nothing", "svg", "no picture", "bomb", "large"],
 )
-def test_what_is_no_picture_is_refused_and_leaves_nothing(
+def test_a_file_that_is_not_an_image_is_refused_and_leaves_nothing(
     site: SiteFixture, content: bytes, status: int
 ) -> None:
     answer = upload(site, BO, content)
@@ -116,7 +116,7 @@ def test_what_is_no_picture_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("data", [{}, {"avatar": "/etc/passwd"}, {"remove": ""}])
-def test_a_form_without_a_file_changes_nothing_or_removes(
+def test_a_form_without_a_file_changes_nothing_or_removes_the_avatar(
     site: SiteFixture, data: dict[str, str]
 ) -> None:
     upload(site, BO, drawn(60, 60, "PNG"))
@@ -129,11 +129,11 @@ def test_a_form_without_a_file_changes_nothing_or_removes(
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fdesk.db", "%00", "x"])
-def test_no_other_name_leads_into_the_store(site: SiteFixture, name: str) -> None:
+def test_no_other_file_name_reaches_the_store(site: SiteFixture, name: str) -> None:
     assert open_browser(site, BO).get(f"/avatars/{name}").status_code == 404
 
 
-async def test_the_keeper_knows_whose_bytes_these_are(site: SiteFixture) -> None:
+async def test_cleanup_keeps_the_bytes_of_current_avatars(site: SiteFixture) -> None:
     upload(site, BO, drawn(60, 60, "PNG"))
     upload(site, UNA, drawn(60, 60, "PNG"))
     store, bo = site.site.uploads.store, picture_of(site, BO)

@@ -79,7 +79,7 @@ def read_lines(guild: GuildFixture, cookie: str) -> list[int]:
     return [int(part.partition(".")[0]) for part in page.split("Line ")[1:]]
 
 
-def test_a_desk_restored_from_a_copy_continues_and_every_page_reloads(tmp_path: Path) -> None:
+def test_after_a_restore_the_desk_continues_and_every_page_reloads(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         guild = GuildFixture(server)
         cookie = guild.sign_in_staff()

@@ -177,7 +177,7 @@ def read_positions(tx: Connection) -> list[int]:
 
 
 @pytest.mark.slow
-def test_what_was_answered_is_there_once_whenever_the_process_dies(
+def test_every_acknowledged_write_survives_a_crash_exactly_once(
     database: DatabaseKind, tmp_path: Path
 ) -> None:
     kills = scaled(KILLS[database])

@@ -55,7 +55,7 @@ def find_part(page: str, id_: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", page[start : page.index("</section>", start)]).split())
 
 
-def test_a_client_is_shown_what_waits_on_them_and_what_their_company_may_see(
+def test_a_client_sees_requests_waiting_on_them_and_those_of_their_company(
     dashboard: DashboardFixture,
 ) -> None:
     page = dashboard.page(BO)
@@ -68,7 +68,7 @@ def test_a_client_is_shown_what_waits_on_them_and_what_their_company_may_see(
     assert MAST in find_part(dashboard.page(UNA), "activity")
 
 
-def test_nothing_of_another_company_and_nothing_of_a_note_is_in_it(
+def test_the_dashboard_of_a_client_has_no_notes_and_no_other_company(
     dashboard: DashboardFixture,
 ) -> None:
     for actor in (BO, UNA):
@@ -83,7 +83,7 @@ def test_nothing_of_another_company_and_nothing_of_a_note_is_in_it(
     assert "Ada" not in find_part(lofts, "workers")
 
 
-def test_the_team_is_shown_all_companies_or_the_one_it_asks_for(
+def test_staff_see_all_companies_or_the_chosen_one(
     dashboard: DashboardFixture,
 ) -> None:
     everything, lofts = dashboard.page(ADA), dashboard.page(ADA, "?organization=loft&days=90")
@@ -96,7 +96,7 @@ def test_the_team_is_shown_all_companies_or_the_one_it_asks_for(
     assert SECRET not in everything
 
 
-def test_who_is_in_two_companies_is_shown_the_one_they_choose(dashboard: DashboardFixture) -> None:
+def test_a_member_of_two_companies_sees_the_chosen_one(dashboard: DashboardFixture) -> None:
     table, una = organization_members, dashboard.site.desk.person_id(UNA)
     row = {
         "organization": dashboard.portal.organization_ids["loft"],
@@ -120,7 +120,9 @@ def test_who_is_in_two_companies_is_shown_the_one_they_choose(dashboard: Dashboa
     assert 'href="/dashboard?organization=quay"' in quays  # 30 days, of the same
 
 
-def test_who_sees_only_their_own_requests_sees_only_those_here(dashboard: DashboardFixture) -> None:
+def test_with_participant_visibility_the_dashboard_shows_own_requests_only(
+    dashboard: DashboardFixture,
+) -> None:
     dashboard.portal.create_request(UNA, "An invoice is missing")
     dashboard.portal.set_visibility("quay", "participants")
 
@@ -148,7 +150,7 @@ def test_a_person_in_no_organization_sees_what_to_do(dashboard: DashboardFixture
     ("persona", "start"),
     [(ADA, "/dashboard"), (BO, "/dashboard"), (EVE, "/dashboard"), (MO, "/guilds")],
 )
-def test_everyone_begins_where_their_work_is(
+def test_the_home_page_redirects_by_role(
     dashboard: DashboardFixture, persona: Persona, start: str
 ) -> None:
     answer = open_browser(dashboard.site, persona).get("/")
@@ -156,7 +158,9 @@ def test_everyone_begins_where_their_work_is(
     assert (answer.status_code, answer.headers["location"]) == (303, start)
 
 
-def test_a_stranger_sees_what_this_is_and_how_to_sign_in(dashboard: DashboardFixture) -> None:
+def test_a_signed_out_visitor_sees_a_description_and_how_to_sign_in(
+    dashboard: DashboardFixture,
+) -> None:
     page = open_browser(dashboard.site).get("/").text
 
     assert "<h1" in page
@@ -166,7 +170,7 @@ def test_a_stranger_sees_what_this_is_and_how_to_sign_in(dashboard: DashboardFix
     assert MAST not in page
 
 
-def test_each_part_is_answered_alone(dashboard: DashboardFixture) -> None:
+def test_each_fragment_is_rendered_alone(dashboard: DashboardFixture) -> None:
     for id_ in PARTS:
         answer = open_browser(dashboard.site, BO, **{"x-deskwire-fragment": id_}).get(
             f"/dashboard?fragment={id_}"
@@ -176,7 +180,7 @@ def test_each_part_is_answered_alone(dashboard: DashboardFixture) -> None:
     assert nobodys.get(f"/dashboard?fragment={','.join(sorted(PARTS))}").status_code == 200
 
 
-def test_words_an_address_cannot_mean_are_as_if_they_were_not_there(
+def test_invalid_query_parameters_are_ignored(
     dashboard: DashboardFixture,
 ) -> None:
     usual = dashboard.page(BO)
@@ -187,7 +191,7 @@ def test_words_an_address_cannot_mean_are_as_if_they_were_not_there(
 
 
 @pytest.mark.parametrize(("persona", "more"), [(BO, 0), (ADA, 2), (CY, 2)])
-def test_it_costs_six_statements_and_two_for_who_has_servers_as_well(
+def test_the_dashboard_runs_six_statements_and_eight_for_guild_members(
     dashboard: DashboardFixture, sql_statements: list[str], persona: Persona, more: int
 ) -> None:
     sql_statements.clear()
@@ -198,7 +202,7 @@ def test_it_costs_six_statements_and_two_for_who_has_servers_as_well(
     assert 0 < len(asked) <= MAX_STATEMENTS + more, "\n\n".join(asked)
 
 
-def test_requests_stand_below_their_day_in_the_order_one_chose(dashboard: DashboardFixture) -> None:
+def test_requests_are_grouped_by_day_in_the_chosen_order(dashboard: DashboardFixture) -> None:
     for sort, time in (("active", "activeAt"), ("newest", "openedAt"), ("oldest", "openedAt")):
         page = open_browser(dashboard.site, BO).get(f"/requests?sort={sort}").text
         inside = page[page.index('<ul id="tickets"') : page.index("data-empty-for")]

@@ -39,7 +39,7 @@ def files_site(tmp_path: Path) -> Iterator[FilesSiteFixture]:
     site.desk.db.close()
 
 
-def test_the_files_someone_sent_are_in_it_and_no_one_else_s(files_site: FilesSiteFixture) -> None:
+def test_the_export_has_the_files_of_the_person_and_no_others(files_site: FilesSiteFixture) -> None:
     sent = [files_site.sent(BO, PICTURE, "the mast?.png"), files_site.sent(BO, b"one", "a.txt")]
     sent.append(files_site.upload(BO, b"two", "a.txt").json()["href"])
     files_site.sent(UNA, b"not his", "b.txt")
@@ -66,7 +66,7 @@ def test_the_files_someone_sent_are_in_it_and_no_one_else_s(files_site: FilesSit
     assert UNA.email not in json.dumps(data)
 
 
-def test_what_someone_may_see_no_more_is_not_in_it(files_site: FilesSiteFixture) -> None:
+def test_the_export_excludes_requests_no_longer_visible(files_site: FilesSiteFixture) -> None:
     desk, shown = files_site.desk, {"tickets": 1, "messages": 2, "files": 1}
     files_site.sent(ADA, b"salaries", "internal.txt", "note")
     files_site.sent(ADA, b"an answer", "answer.txt")
@@ -101,7 +101,7 @@ def count_entries(data: dict[str, Any]) -> dict[str, int]:
     return {name: len(data[name]) for name in ("tickets", "messages", "files")}
 
 
-def test_one_download_at_a_time_and_five_an_hour(
+def test_exports_are_limited_to_one_at_a_time_and_five_an_hour(
     files_site: FilesSiteFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files_site.sent(BO, b"one", "a.txt")
@@ -131,7 +131,7 @@ def test_one_download_at_a_time_and_five_an_hour(
     assert open_browser(files_site, BO).head("/settings/data").status_code == 200
 
 
-def test_who_hangs_up_may_download_again(files_site: FilesSiteFixture) -> None:
+def test_a_cancelled_export_can_be_repeated(files_site: FilesSiteFixture) -> None:
     files_site.sent(BO, b"one", "a.txt")
 
     async def receive() -> dict[str, str]:
@@ -150,7 +150,7 @@ def test_who_hangs_up_may_download_again(files_site: FilesSiteFixture) -> None:
     assert open_browser(files_site, BO).get("/settings/data").status_code == 200
 
 
-async def test_no_data_is_written_or_packed_on_the_loop(
+async def test_no_data_is_serialized_or_compressed_on_the_event_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy, sizes, make = list[threading.Thread](), list[int](), zlib.compressobj
@@ -182,7 +182,7 @@ async def test_no_data_is_written_or_packed_on_the_loop(
         assert json.loads(archive.read("data.json")) == taken
 
 
-async def test_an_archive_is_handed_out_as_it_grows() -> None:
+async def test_an_archive_is_streamed_while_it_is_built() -> None:
     archive, at = ZipWriter(), datetime(2026, 11, 27, tzinfo=UTC)
 
     async def chunks() -> AsyncIterator[bytes]:

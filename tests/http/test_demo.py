@@ -14,7 +14,7 @@ from tests.fixtures.server import running_server
 pytestmark = pytest.mark.database("sqlite")  # the demo brings its own file
 
 
-def test_the_demo_continues_by_itself_and_answers_a_newcomer(tmp_path: Path) -> None:
+def test_the_demo_runs_by_itself_and_answers_a_visitor(tmp_path: Path) -> None:
     with running_server(tmp_path, ("-m", "tests.fixtures.fast_demo")) as demo:
         demo.log.wait_for_line(r"ticket\.claimed → staff, org:")
         clara = demo.sign_in("clara@example.org", PASSWORD)

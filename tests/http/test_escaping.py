@@ -30,14 +30,14 @@ def test_no_search_text_breaks_the_list_or_finds_too_much(site: SiteFixture, que
     ["page=0", "page=-1", "page=999999", "page=1e3", "page=²", "status=nope", "sort=;drop",
      "status=new&status=done", "fragment=%3Cscript%3E", "page=٣"],
 )  # fmt: skip
-def test_a_strange_state_in_the_address_is_a_plain_list(site: SiteFixture, state: str) -> None:
+def test_an_unknown_state_in_the_url_is_ignored(site: SiteFixture, state: str) -> None:
     page = open_browser(site, ADA).get(f"{LIST}?{state}")
 
     assert page.status_code == 200
     assert "<script>" not in page.text.replace('<script src="', "")
 
 
-def test_markup_in_subjects_names_tags_and_messages_is_text(site: SiteFixture) -> None:
+def test_markup_in_subjects_names_tags_and_messages_is_escaped(site: SiteFixture) -> None:
     villain = Persona(SCRIPT, "900000000000000066")
     site.desk.open_ticket(7, SCRIPT, villain)
     site.desk.update_ticket(7, tags={"added": [SCRIPT]}, priority={"new": SCRIPT})
@@ -57,7 +57,7 @@ def test_markup_in_subjects_names_tags_and_messages_is_text(site: SiteFixture) -
         assert "javascript:" not in page.lower().replace("(javascript:", "")
 
 
-def test_a_search_text_is_shown_again_as_text(site: SiteFixture) -> None:
+def test_a_search_text_is_escaped_when_shown_again(site: SiteFixture) -> None:
     page = open_browser(site, ADA).get(LIST, params={"q": '"><b>'}).text
 
     assert 'value="&#34;&gt;&lt;b&gt;"' in page

@@ -71,7 +71,7 @@ def examine(server: Server) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_refuses_writes_and_loses_nothing(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         guild = GuildFixture(server)
         cookie = guild.sign_in_staff()
@@ -110,7 +110,7 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing(tmp_path: Pat
             assert [timeline.count(f"Number {number}") for number in (1, 2)] == [1, 1]
 
 
-def test_a_locked_database_is_waited_for_and_then_said_to_be(tmp_path: Path) -> None:
+def test_a_locked_database_is_waited_for_and_then_reported(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         guild = GuildFixture(server)
         cookie = guild.sign_in_staff()

@@ -12,6 +12,7 @@ import pytest
 
 from deskwire.server.header_timeout import CHECK_TICKS, HEADER_TIMEOUT, HeaderTimeout
 from tests.fixtures.guild import GuildFixture
+from tests.fixtures.hub import EPOCH
 from tests.fixtures.server import running_server
 from tests.fixtures.stream_server import (
     LOOPS,
@@ -29,18 +30,20 @@ STREAM = b"GET /stream HTTP/1.1\r\nHost: desk\r\n\r\n"
 
 
 class HeaderTimeoutFixture:
-    """The heads of a wire, looked at when a test says so, on a clock of its own."""
+    """A HeaderTimeout with a settable clock, checked when a test asks."""
 
     def __init__(self, stream_server: StreamServerFixture) -> None:
-        self._wire = stream_server
+        self._stream_server = stream_server
         self._now = 0.0
-        self._heads = HeaderTimeout(stream_server.connections, HEADER_TIMEOUT, lambda: self._now)
+        self._header_timeout = HeaderTimeout(
+            stream_server.connections, HEADER_TIMEOUT, lambda: self._now
+        )
 
     def pass_time(self, seconds: float) -> None:
-        """Look now, and again after that long."""
-        self._wire.call_in_loop(self._heads.close_expired)
+        """Check now, and again that many seconds later."""
+        self._stream_server.call_in_loop(self._header_timeout.close_expired)
         self._now += seconds
-        self._wire.call_in_loop(self._heads.close_expired)
+        self._stream_server.call_in_loop(self._header_timeout.close_expired)
 
 
 @pytest.fixture(params=LOOPS)
@@ -54,12 +57,12 @@ def header_timeout(stream_server: StreamServerFixture) -> HeaderTimeoutFixture:
     return HeaderTimeoutFixture(stream_server)
 
 
-def is_told(stream_server: StreamServerFixture, count: int = 1) -> None:
-    """That many connections are there, for uvicorn to see."""
+def wait_for_connections(stream_server: StreamServerFixture, count: int = 1) -> None:
+    """Wait until uvicorn has seen that many connections."""
     wait_until(lambda: stream_server.call_in_loop(lambda: len(stream_server.connections)) == count)
 
 
-def test_half_a_head_is_closed_with_the_reason(
+def test_incomplete_headers_are_closed_with_a_408(
     stream_server: StreamServerFixture, header_timeout: HeaderTimeoutFixture
 ) -> None:
     with stream_server.connect(HALF) as connection:
@@ -73,18 +76,18 @@ def test_half_a_head_is_closed_with_the_reason(
         assert read_all(connection).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
-def test_who_only_connected_is_closed_without_a_word(
+def test_a_connection_that_sends_nothing_is_closed_silently(
     stream_server: StreamServerFixture, header_timeout: HeaderTimeoutFixture
 ) -> None:
     with stream_server.connect(b"") as connection:
-        is_told(stream_server)
+        wait_for_connections(stream_server)
         header_timeout.pass_time(HEADER_TIMEOUT)
 
         assert read_all(connection) == b""
 
 
 @pytest.mark.parametrize("rest", [HALF, b"\r\n", b"G"])
-def test_the_head_after_an_answer_has_the_same_time(
+def test_the_timeout_restarts_after_a_response(
     stream_server: StreamServerFixture, header_timeout: HeaderTimeoutFixture, rest: bytes
 ) -> None:
     with stream_server.connect(ASKED) as connection:
@@ -100,29 +103,29 @@ def test_the_head_after_an_answer_has_the_same_time(
         assert b"200" not in read_all(connection)
 
 
-def test_who_is_in_time_is_answered(
+def test_headers_in_time_are_answered(
     stream_server: StreamServerFixture, header_timeout: HeaderTimeoutFixture
 ) -> None:
     with stream_server.connect(HALF) as connection:
-        is_told(stream_server)
+        wait_for_connections(stream_server)
         header_timeout.pass_time(HEADER_TIMEOUT - 0.1)
         connection.sendall(b"sk\r\n\r\n")
 
         assert read_until(connection, b"ok").startswith(b"HTTP/1.1 200 OK")
 
 
-def test_each_head_has_a_time_of_its_own(
+def test_each_request_has_a_timeout_of_its_own(
     stream_server: StreamServerFixture, header_timeout: HeaderTimeoutFixture
 ) -> None:
     with stream_server.connect(HALF) as connection:
-        is_told(stream_server)
+        wait_for_connections(stream_server)
         for _ in range(3):
             header_timeout.pass_time(HEADER_TIMEOUT - 0.1)
             connection.sendall(b"sk\r\n\r\n" + HALF)
             assert read_until(connection, b"ok").startswith(b"HTTP/1.1 200 OK")
 
 
-def test_a_stream_is_not_looked_at(
+def test_streams_are_not_timed_out(
     stream_server: StreamServerFixture, header_timeout: HeaderTimeoutFixture
 ) -> None:
     with stream_server.connect(STREAM) as connection:
@@ -130,10 +133,10 @@ def test_a_stream_is_not_looked_at(
         header_timeout.pass_time(10 * HEADER_TIMEOUT)
 
         position = stream_server.publish()
-        read_until(connection, b'"timestamp":%d}\n\n' % position)
+        read_until(connection, f"\nid: {EPOCH}-{position}\n\n".encode())
 
 
-def test_nothing_is_held_of_a_connection_that_ended(
+def test_closed_connections_are_released(
     stream_server: StreamServerFixture, header_timeout: HeaderTimeoutFixture
 ) -> None:
     def is_clean() -> bool:
@@ -142,13 +145,13 @@ def test_nothing_is_held_of_a_connection_that_ended(
 
     for request in (HALF, ASKED):
         with stream_server.connect(request):
-            is_told(stream_server)
+            wait_for_connections(stream_server)
             header_timeout.pass_time(0)
         wait_until(is_clean)
 
 
 @pytest.mark.slow
-def test_the_server_looks_by_itself(tmp_path: Path) -> None:
+def test_the_server_checks_periodically(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         guild = GuildFixture(server)
         cookie = guild.sign_in_staff()

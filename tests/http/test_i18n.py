@@ -14,11 +14,11 @@ import pytest
 from starlette.routing import compile_path
 from starlette.testclient import TestClient
 
-from deskwire.kit.i18n import Catalogue, activate
+from deskwire.kit.i18n import Catalog, activate
 from deskwire.web.mail_templates import MailTemplates
 from tests.fixtures.cast import CAST, Persona
 from tests.fixtures.full_site import PAGES, REFUSED_FORMS, TEXTS, FullSiteFixture
-from tests.fixtures.pseudo_language import read_pseudo_catalogue
+from tests.fixtures.pseudo_language import read_pseudo_catalog
 
 pytestmark = pytest.mark.database("sqlite")  # words are the same for both
 
@@ -49,11 +49,11 @@ WORD = re.compile(r"[^\W\d_]{3,}|[a-z]{2,}")  # two capitals are someone's initi
 @pytest.fixture(scope="module")
 def full_site(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[FullSiteFixture]:
     assert database == "sqlite"
-    activate(read_pseudo_catalogue(tmp_path_factory.mktemp("locales")))
+    activate(read_pseudo_catalog(tmp_path_factory.mktemp("locales")))
     built = FullSiteFixture(tmp_path_factory.mktemp("town"))
     yield built
     built.close()
-    activate(Catalogue())
+    activate(Catalog())
 
 
 @pytest.mark.parametrize("persona", PAGES, ids=lambda actor: actor.name if actor else "a stranger")
@@ -66,7 +66,7 @@ def test_every_page_is_in_the_language_of_the_desk(
 
 
 @pytest.mark.parametrize("nth", range(len(REFUSED_FORMS)))
-def test_what_is_refused_is_refused_in_it(full_site: FullSiteFixture, nth: int) -> None:
+def test_refusals_are_in_the_language_of_the_desk(full_site: FullSiteFixture, nth: int) -> None:
     actor, path, form = REFUSED_FORMS[nth]
 
     page = full_site.submit_refused(actor, path, form)
@@ -75,7 +75,7 @@ def test_what_is_refused_is_refused_in_it(full_site: FullSiteFixture, nth: int) 
     assert find_untranslated(page) == []
 
 
-def test_no_page_is_left_out(full_site: FullSiteFixture) -> None:
+def test_every_route_is_checked(full_site: FullSiteFixture) -> None:
     opened = {
         path.partition("?")[0].format(**full_site.path_values)
         for each in PAGES.values()
@@ -90,26 +90,27 @@ def test_no_page_is_left_out(full_site: FullSiteFixture) -> None:
             )
 
 
-def test_mail_that_is_kept_is_shown_in_it(full_site: FullSiteFixture) -> None:
+def test_locally_shown_mail_is_in_the_language_of_the_desk(full_site: FullSiteFixture) -> None:
     sent = full_site.site.site.mail_templates
     object.__setattr__(
         full_site.site.site, "mail_templates", MailTemplates("http://testserver", "kept")
     )
 
-    page = TestClient(full_site.site.app, client=("127.0.0.1", 5)).get("/mail").text
+    browser = TestClient(full_site.site.app, "http://localhost", client=("127.0.0.1", 5))
+    page = browser.get("/mail").text
 
     object.__setattr__(full_site.site.site, "mail_templates", sent)
     assert "⟦Email⟧" in page
     assert find_untranslated(page) == []
 
 
-def test_every_mail_is_in_it(full_site: FullSiteFixture) -> None:
-    letters = full_site.read_mails()
+def test_every_mail_is_in_the_language_of_the_desk(full_site: FullSiteFixture) -> None:
+    mails = full_site.read_mails()
 
-    assert len(letters) > 2
-    for letter in letters:
-        assert list(text_outside_brackets([letter.subject, *letter.text.splitlines()])) == []
-        assert find_untranslated(letter.html) == []
+    assert len(mails) > 2
+    for each in mails:
+        assert list(text_outside_brackets([each.subject, *each.text.splitlines()])) == []
+        assert find_untranslated(each.html) == []
 
 
 def find_untranslated(page: str) -> list[str]:

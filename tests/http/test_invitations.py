@@ -65,18 +65,20 @@ def members_of(site: SiteFixture, staffed_portal: StaffedPortalFixture) -> list[
     ]
 
 
-def test_the_mail_says_who_invites_and_holds_a_link_of_its_own(site: SiteFixture) -> None:
+def test_the_mail_names_the_inviter_and_has_its_own_link(site: SiteFixture) -> None:
     shown, mailed = links_of(site)
 
-    letter = site.desk.db.read_sync(mail.read_newest)[0].content
-    assert letter.subject == "Invitation to The Quay"
-    assert all(BO.name in text and "The Quay" in text for text in (letter.text, letter.html))
+    mail_content = site.desk.db.read_sync(mail.read_newest)[0].content
+    assert mail_content.subject == "Invitation to The Quay"
+    assert all(
+        BO.name in text and "The Quay" in text for text in (mail_content.text, mail_content.html)
+    )
     assert shown != mailed
     settings = open_browser(site, BO).get("/orgs/quay/settings").text
     assert not any(each in settings for each in (shown, mailed))
 
 
-def test_who_has_no_account_makes_one_by_the_mailed_link(
+def test_a_person_without_an_account_creates_one_through_the_mailed_link(
     site: SiteFixture, staffed_portal: StaffedPortalFixture
 ) -> None:
     _, mailed = links_of(site)
@@ -94,13 +96,13 @@ def test_who_has_no_account_makes_one_by_the_mailed_link(
     assert again.status_code == 404
     made = person_of(site)
     assert made is not None
-    assert made.email_verified_at is not None, "the letter reached it"
+    assert made.email_verified_at is not None, "the mail reached it"
     assert NEW in members_of(site, staffed_portal)
     events = [type_ for type_, _, heard_by, _ in read_events(site.desk.db) if "people" in heard_by]
     assert events[-2:] == ["person.changed", "person.changed"], "has come, has proven the address"
 
 
-def test_by_the_link_that_was_shown_an_address_is_proven_before_it_is_let_in(
+def test_the_shown_link_requires_a_verified_address_to_join(
     site: SiteFixture, staffed_portal: StaffedPortalFixture
 ) -> None:
     shown, _ = links_of(site)
@@ -116,7 +118,7 @@ def test_by_the_link_that_was_shown_an_address_is_proven_before_it_is_let_in(
     assert site.desk.db.read_sync(mail.read_newest)[0].content.subject.startswith("Confirm")
 
 
-def test_an_account_that_has_proven_nothing_joins_by_the_mailed_link_alone(
+def test_an_unverified_account_can_join_only_through_the_mailed_link(
     site: SiteFixture, staffed_portal: StaffedPortalFixture
 ) -> None:
     eve = people.people.c.email == EVE.email
@@ -142,14 +144,14 @@ def test_an_account_that_has_proven_nothing_joins_by_the_mailed_link_alone(
     assert proven.email_verified_at is not None
 
 
-def test_a_proven_address_joins_by_either_link(site: SiteFixture) -> None:
+def test_a_verified_account_can_join_through_either_link(site: SiteFixture) -> None:
     shown, _ = links_of(site, EVE.email)
 
     assert "Then come back here to join" not in open_browser(site, EVE).get(shown).text
     assert open_browser(site, EVE).post(shown).status_code == 303
 
 
-def test_a_desk_without_mail_takes_the_link_that_was_handed_over_for_proof(
+def test_without_mail_the_shown_link_verifies_the_address(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     site = SiteFixture(staffed_portal.desk)
@@ -161,7 +163,7 @@ def test_a_desk_without_mail_takes_the_link_that_was_handed_over_for_proof(
     assert NEW in members_of(site, staffed_portal)
 
 
-def test_an_account_is_made_for_the_invited_address_whatever_the_form_says(
+def test_an_account_is_created_for_the_invited_address_and_role_only(
     site: SiteFixture,
 ) -> None:
     _, mailed = links_of(site)
@@ -183,7 +185,7 @@ def test_an_address_with_an_account_signs_in_instead(site: SiteFixture) -> None:
 
 
 @pytest.mark.parametrize("persona", [CY, BO])
-def test_someone_else_is_refused_with_the_reason(
+def test_another_person_is_refused_with_the_reason(
     site: SiteFixture, staffed_portal: StaffedPortalFixture, persona: Persona
 ) -> None:
     _, mailed = links_of(site)
@@ -223,7 +225,7 @@ def test_events_name_no_address_in_full(
     assert events == ["n…@desk.test", "n…@desk.test", "o…@desk.test", "o…@desk.test"]
 
 
-def test_what_is_over_is_a_page_that_says_what_to_do(
+def test_an_invalid_invitation_page_says_what_to_do(
     site: SiteFixture, staffed_portal: StaffedPortalFixture
 ) -> None:
     shown, mailed = links_of(site)
@@ -243,7 +245,7 @@ def test_what_is_over_is_a_page_that_says_what_to_do(
     assert person_of(site) is None
 
 
-def test_a_closed_desk_makes_no_account_even_so(site: SiteFixture) -> None:
+def test_an_invitation_creates_no_account_if_sign_up_is_closed(site: SiteFixture) -> None:
     _, mailed = links_of(site)
     object.__setattr__(site.site, "sign_up", "closed")
 
@@ -254,7 +256,7 @@ def test_a_closed_desk_makes_no_account_even_so(site: SiteFixture) -> None:
     assert person_of(site) is None
 
 
-def test_no_one_is_mailed_without_end(
+def test_invitation_mails_are_rate_limited(
     site: SiteFixture, staffed_portal: StaffedPortalFixture
 ) -> None:
     codes = [invite(site).status_code for _ in range(4)]
@@ -270,7 +272,9 @@ def test_no_one_is_mailed_without_end(
     )
 
 
-def test_an_organization_has_so_many_open_invitations(staffed_portal: StaffedPortalFixture) -> None:
+def test_the_open_invitations_of_an_organization_are_limited(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
     site = SiteFixture(staffed_portal.desk)  # without mail, or that would be the limit
     for nth in range(MAX_OPEN_INVITATIONS):
         args = (staffed_portal.organization_ids["quay"], f"n{nth}@desk.test", "member")

@@ -59,7 +59,7 @@ def growth(before: Samples, after: Samples) -> Samples:
 
 def size_of(sent: sse.Frame) -> int:
     """Bytes of an event's frame, which has an id and one line of data."""
-    return len(f"id: {sent.id}\ndata: {sent.fields['data']}\n\n".encode())
+    return len(f"data: {sent.fields['data']}\nid: {sent.id}\n\n".encode())
 
 
 def test_sends_and_bytes_are_what_the_streams_received(busy_guild: GuildFixture) -> None:
@@ -125,7 +125,7 @@ def test_streams_are_counted_as_they_come_go_and_resume(busy_guild: GuildFixture
     assert scrape(server)["deskwire_streams_waiting", ""] == 0
 
 
-def test_webhooks_are_counted_by_answer_and_by_what_became_of_them(
+def test_webhooks_are_counted_by_response_and_outcome(
     busy_guild: GuildFixture,
 ) -> None:
     server = busy_guild.server
@@ -143,7 +143,7 @@ def test_webhooks_are_counted_by_answer_and_by_what_became_of_them(
     assert changes["deskwire_deliveries_total", "parked,bot"] == 1
 
 
-def test_the_machine_is_there_too(token_server: Server) -> None:
+def test_database_and_process_metrics_are_included(token_server: Server) -> None:
     token_server.submit_form(
         "/sign-in", "", email="nobody@desk.test", password="wrong, and counted"
     )
@@ -159,7 +159,7 @@ def test_the_machine_is_there_too(token_server: Server) -> None:
     assert [key for key in samples if key[0] == "deskwire_build_info"]
 
 
-def test_the_answer_is_for_prometheus_and_stored_nowhere(token_server: Server) -> None:
+def test_the_response_is_prometheus_text_and_not_cacheable(token_server: Server) -> None:
     reply = ask(token_server, TOKEN, Accept="application/openmetrics-text;version=1.0.0,*/*;q=0.1")
 
     assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -167,7 +167,7 @@ def test_the_answer_is_for_prometheus_and_stored_nowhere(token_server: Server) -
 
 
 @pytest.mark.parametrize("token", ["", TOKEN[:-1], TOKEN + "0"])
-def test_without_the_token_the_answer_says_what_to_send(token_server: Server, token: str) -> None:
+def test_a_request_without_the_token_is_told_what_to_send(token_server: Server, token: str) -> None:
     reply = ask(token_server, token)
 
     assert reply.status == 401
@@ -175,7 +175,7 @@ def test_without_the_token_the_answer_says_what_to_send(token_server: Server, to
     assert "deskwire_" not in reply.text
 
 
-def test_neither_a_token_nor_a_wrong_one_is_in_the_log(token_server: Server) -> None:
+def test_no_right_or_wrong_token_is_logged(token_server: Server) -> None:
     mark = token_server.log.end
     wrong = TOKEN[::-1]
     ask(token_server, TOKEN)
@@ -187,14 +187,14 @@ def test_neither_a_token_nor_a_wrong_one_is_in_the_log(token_server: Server) -> 
     assert wrong not in written
 
 
-def test_without_a_token_this_machine_may_ask_but_no_one_through_a_proxy(server: Server) -> None:
+def test_without_a_configured_token_only_direct_local_requests_are_answered(server: Server) -> None:
     assert ask(server).status == 200
 
     for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"):
         assert_absent(server, **{header: "127.0.0.1"})
 
 
-def test_in_production_there_is_nothing_without_a_token(tmp_path: Path) -> None:
+def test_in_production_metrics_are_off_without_a_token(tmp_path: Path) -> None:
     url = "https://desk.example.org"
     with running_server(tmp_path, ENVIRONMENT="production", PUBLIC_URL=url) as server:
         assert_absent(server)

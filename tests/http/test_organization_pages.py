@@ -20,7 +20,7 @@ from tests.fixtures.request_page import REQUEST_TITLE, RequestPageFixture
 from tests.fixtures.site import open_browser
 
 
-def test_an_organization_is_shown_to_its_own_and_to_the_team(
+def test_an_organization_is_shown_to_its_members_and_to_staff(
     request_page: RequestPageFixture,
 ) -> None:
     for actor, status in ((BO, 200), (UNA, 200), (ADA, 200), (CY, 404), (EVE, 404)):
@@ -40,7 +40,7 @@ def test_an_organization_is_shown_to_its_own_and_to_the_team(
         {"act": "add-category", "name": "Mine"},
     ],
 )
-def test_a_member_changes_nothing_of_an_organization(
+def test_a_plain_member_cannot_change_an_organization(
     request_page: RequestPageFixture, form: dict[str, str]
 ) -> None:
     assert (
@@ -54,7 +54,7 @@ def test_a_member_changes_nothing_of_an_organization(
     assert open_browser(request_page.site).post("/orgs/quay/settings", data=form).status_code == 303
 
 
-def test_archiving_a_category_twice_archives_it_and_restoring_it_twice_restores_it(
+def test_archiving_and_restoring_a_category_are_idempotent(
     request_page: RequestPageFixture,
 ) -> None:
     organization_id = request_page.portal.organization_ids["quay"]
@@ -76,7 +76,7 @@ def test_archiving_a_category_twice_archives_it_and_restoring_it_twice_restores_
     assert is_archived_after()
 
 
-def test_one_continues_in_one_s_own_organization_only(request_page: RequestPageFixture) -> None:
+def test_only_an_own_organization_can_be_made_active(request_page: RequestPageFixture) -> None:
     browser, organization_id = (
         open_browser(request_page.site, CY),
         request_page.portal.organization_ids["quay"],
@@ -92,7 +92,7 @@ def test_one_continues_in_one_s_own_organization_only(request_page: RequestPageF
     assert "The Quay" not in browser.get("/organizations").text
 
 
-def test_who_goes_to_an_organization_continues_in_it_and_who_is_led_there_does_not(
+def test_opening_an_organization_makes_it_active_and_a_redirect_does_not(
     request_page: RequestPageFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen: list[str] = []
@@ -133,7 +133,7 @@ def test_who_goes_to_an_organization_continues_in_it_and_who_is_led_there_does_n
     assert went == chosen == [*came, request_page.portal.organization_ids["quay"]]
 
 
-def test_a_list_is_of_the_organization_its_address_names(request_page: RequestPageFixture) -> None:
+def test_a_request_list_is_of_the_organization_in_its_url(request_page: RequestPageFixture) -> None:
     rudder = request_page.portal.create_request(CY, "A rudder of ours", slug="loft")
     row = {
         "organization": request_page.portal.organization_ids["loft"],
@@ -160,7 +160,7 @@ def test_a_list_is_of_the_organization_its_address_names(request_page: RequestPa
     assert stranger.get("/requests?organization=quay").status_code == 303
 
 
-def test_the_last_admin_stays(request_page: RequestPageFixture) -> None:
+def test_the_last_admin_cannot_leave(request_page: RequestPageFixture) -> None:
     browser, una = open_browser(request_page.site, BO), request_page.site.desk.person_id(UNA)
     leave = {"act": "leave"}
 
@@ -178,7 +178,7 @@ def test_the_last_admin_stays(request_page: RequestPageFixture) -> None:
     assert browser.get(request_page.path).status_code == 404, "a former member sees nothing more"
 
 
-def test_leaving_and_removing_take_a_second_step(request_page: RequestPageFixture) -> None:
+def test_leaving_and_removing_require_confirmation(request_page: RequestPageFixture) -> None:
     bo, una = (
         open_browser(request_page.site, BO).get("/orgs/quay/settings").text,
         request_page.site.desk.person_id(UNA),
@@ -190,7 +190,9 @@ def test_leaving_and_removing_take_a_second_step(request_page: RequestPageFixtur
     assert bo.count('value="remove"') == bo.count('value="leave"') == 1
 
 
-def test_an_invitation_is_for_one_address_and_one_time(request_page: RequestPageFixture) -> None:
+def test_an_invitation_is_for_one_address_and_can_be_used_once(
+    request_page: RequestPageFixture,
+) -> None:
     admin = open_browser(request_page.site, BO)
     page = admin.post(
         "/orgs/quay/settings", data={"act": "invite", "email": EVE.email, "role": "member"}
@@ -207,3 +209,23 @@ def test_an_invitation_is_for_one_address_and_one_time(request_page: RequestPage
     assert again.status_code == 404
     assert open_browser(request_page.site, EVE).get(request_page.path).status_code == 200
     assert link.rpartition("/")[2] not in admin.get("/orgs/quay/settings").text
+
+
+@pytest.mark.parametrize(
+    ("form", "kept"),
+    [
+        ({"act": "invite", "email": "not an address", "role": "admin"}, "not an address"),
+        ({"act": "add-category", "name": "n" * 90}, "n" * 90),
+        (
+            {"act": "profile", "name": "", "slug": "quay", "about": "We move crates"},
+            "We move crates",
+        ),
+    ],
+)
+def test_refused_settings_stay_in_their_form(
+    request_page: RequestPageFixture, form: dict[str, str], kept: str
+) -> None:
+    refused = open_browser(request_page.site, BO).post("/orgs/quay/settings", data=form)
+
+    assert refused.status_code == 422
+    assert kept in refused.text

@@ -16,9 +16,7 @@ VOID = {"meta", "link", "input", "br", "hr", "img"}
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_every_live_element_can_be_asked_for_and_is_the_same_as_in_the_page(
-    site: SiteFixture, address: str
-) -> None:
+def test_every_fragment_equals_its_part_of_the_page(site: SiteFixture, address: str) -> None:
     browser = open_browser(site, ADA)
     page = browser.get(address).text
     ids = live_ids(page)
@@ -30,7 +28,7 @@ def test_every_live_element_can_be_asked_for_and_is_the_same_as_in_the_page(
         assert element_ids(part)[0] == id_
 
 
-def test_several_fragments_come_in_one_answer_once_each(site: SiteFixture) -> None:
+def test_several_fragments_come_in_one_response_once_each(site: SiteFixture) -> None:
     part = fragment(site, f"/guilds/{HARBOUR_GUILD}", "team,counts,nothing,team")
 
     assert [id_ for id_ in element_ids(part) if id_ in ("team", "counts")] == ["team", "counts"]
@@ -41,7 +39,7 @@ def test_an_unknown_fragment_is_left_out(site: SiteFixture) -> None:
     assert fragment(site, f"/guilds/{HARBOUR_GUILD}", "nothing,main,__class__") == ""
 
 
-def test_without_its_header_the_address_is_the_whole_page(site: SiteFixture) -> None:
+def test_without_the_fragment_header_the_whole_page_is_sent(site: SiteFixture) -> None:
     assert "<html" in open_browser(site, ADA).get(f"/guilds/{HARBOUR_GUILD}?fragment=team").text
 
 
@@ -73,7 +71,7 @@ def test_a_page_carries_the_templates_it_needs_outside_of_fragments(
         assert "data-of=" not in fragment(site, address, id_)
 
 
-def test_what_belongs_to_a_server_says_who_may_see_it(site: SiteFixture) -> None:
+def test_rows_of_a_server_name_the_channels_that_may_see_them(site: SiteFixture) -> None:
     page = open_browser(site, ADA).get(LIST).text
 
     for row in re.findall(r"<li [^>]*data-row[^>]*>", page):

@@ -38,7 +38,7 @@ REQUESTS = (
 )
 
 
-def test_a_page_costs_at_most_six_statements(site: SiteFixture, sql_statements: list[str]) -> None:
+def test_a_page_runs_at_most_six_statements(site: SiteFixture, sql_statements: list[str]) -> None:
     for number in range(10, 20):
         site.desk.open_ticket(number, f"The crane, part {number}", (BO, CY)[number % 2])
         site.desk.post_message(1, (ADA, BO)[number % 2], "Again.")
@@ -47,7 +47,9 @@ def test_a_page_costs_at_most_six_statements(site: SiteFixture, sql_statements: 
         assert_few_statements(sql_statements, site, actor, address)
 
 
-def test_so_do_the_pages_of_requests(site: SiteFixture, sql_statements: list[str]) -> None:
+def test_request_pages_run_at_most_six_statements(
+    site: SiteFixture, sql_statements: list[str]
+) -> None:
     portal = create_portal(site.desk)
     crane = portal.create_request(BO, "The crane")
     for number in range(10):

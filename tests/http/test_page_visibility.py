@@ -26,7 +26,7 @@ SUBJECTS = ("The crane is stuck", "Where is my container?")
 
 
 @pytest.mark.parametrize("persona", [ADA, MO])
-def test_who_sees_all_tickets_sees_them_in_list_search_page_and_counts(
+def test_viewers_of_all_tickets_see_them_in_list_search_page_and_counts(
     site: SiteFixture, persona: Persona
 ) -> None:
     browser = open_browser(site, persona)
@@ -37,7 +37,7 @@ def test_who_sees_all_tickets_sees_them_in_list_search_page_and_counts(
     assert counts_on(browser.get(f"/guilds/{HARBOUR_GUILD}").text) == [1, 1, 0, 0, 0, 0]
 
 
-def test_a_role_without_view_all_opens_the_server_and_shows_no_ticket(site: SiteFixture) -> None:
+def test_a_role_without_view_all_sees_the_server_and_no_tickets(site: SiteFixture) -> None:
     browser = open_browser(site, UNA)
 
     overview, tickets = browser.get(f"/guilds/{HARBOUR_GUILD}"), browser.get(LIST)
@@ -64,7 +64,32 @@ def test_a_participant_sees_their_own_ticket_and_no_other(site: SiteFixture) -> 
     assert browser.get(f"/guilds/{HARBOUR_GUILD}").status_code == 404
 
 
-def test_tickets_in_servers_one_cannot_open_stand_under_the_servers_name(site: SiteFixture) -> None:
+def test_the_author_of_a_message_sees_a_ticket_whose_opener_is_unknown(site: SiteFixture) -> None:
+    site.desk.post_message(7, BO, "My container is gone.")
+    site.desk.post_message(8, EVE, "Not Bo’s.", side="customer")
+    browser = open_browser(site, BO)
+
+    assert "My container is gone." in browser.get(f"{LIST}/7").text
+    assert browser.get(f"{LIST}/8").status_code == 404
+
+
+def test_once_the_opener_is_known_earlier_authors_lose_the_ticket(
+    site: SiteFixture,
+) -> None:
+    site.desk.post_message(7, BO, "Mine?")
+    site.desk.post_message(7, UNA, "Mine.", side="customer")
+    before = [open_browser(site, each).get(f"{LIST}/7").status_code for each in (BO, UNA)]
+
+    site.desk.open_ticket(7, "A lost container", opener=UNA)
+
+    assert before == [200, 200]
+    assert open_browser(site, BO).get(f"{LIST}/7").status_code == 404
+    assert open_browser(site, UNA).get(f"{LIST}/7").status_code == 200
+
+
+def test_tickets_in_servers_without_access_are_listed_under_the_server_name(
+    site: SiteFixture,
+) -> None:
     page = open_browser(site, BO).get("/guilds").text
 
     assert f'<a class="hover:underline" href="{LIST}">The Harbour</a>' in page
@@ -95,7 +120,7 @@ def test_tabs_count_only_what_the_viewer_may_see(site: SiteFixture) -> None:
     ],
 )
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
-def test_not_yours_and_not_there_are_the_same_bytes(
+def test_forbidden_and_missing_are_answered_with_the_same_bytes(
     site: SiteFixture, persona: Persona, theirs: str, nothing: str, accept: str
 ) -> None:
     browser = open_browser(site, persona, accept=accept)
@@ -109,7 +134,7 @@ def test_not_yours_and_not_there_are_the_same_bytes(
     assert ATTIC_GUILD not in one.text
 
 
-def test_a_refusal_does_not_change_when_something_happens_elsewhere(site: SiteFixture) -> None:
+def test_a_not_found_page_does_not_change_with_hidden_activity(site: SiteFixture) -> None:
     browser = open_browser(site, EVE)
     before = browser.get(f"{LIST}/1").content
 
@@ -119,7 +144,7 @@ def test_a_refusal_does_not_change_when_something_happens_elsewhere(site: SiteFi
     assert browser.get(f"{LIST}/1").content == before
 
 
-def test_a_role_taken_away_takes_the_pages_with_it(site: SiteFixture) -> None:
+def test_removing_a_role_removes_its_pages(site: SiteFixture) -> None:
     browser = open_browser(site, ADA)
     assert browser.get(f"{LIST}/2").status_code == 200
 
@@ -130,7 +155,7 @@ def test_a_role_taken_away_takes_the_pages_with_it(site: SiteFixture) -> None:
     } == {404}
 
 
-def test_a_deleted_ticket_is_gone_from_list_page_counts_and_activity(site: SiteFixture) -> None:
+def test_a_deleted_ticket_leaves_list_page_counts_and_activity(site: SiteFixture) -> None:
     site.desk.delete_ticket(1)
     browser = open_browser(site, ADA)
 
@@ -140,21 +165,23 @@ def test_a_deleted_ticket_is_gone_from_list_page_counts_and_activity(site: SiteF
     assert browser.get(f"{LIST}/1").status_code == 404
 
 
-def test_activity_shows_team_events_but_no_tickets_to_who_sees_none(site: SiteFixture) -> None:
+def test_activity_shows_team_events_without_tickets_to_roles_that_see_none(
+    site: SiteFixture,
+) -> None:
     seen_by_una = open_browser(site, UNA).get(f"/guilds/{HARBOUR_GUILD}").text
 
     assert "gave" in seen_by_una
     assert "claimed" not in seen_by_una
 
 
-def test_no_page_names_the_channels_of_other_people(site: SiteFixture) -> None:
+def test_no_page_contains_the_channels_of_other_people(site: SiteFixture) -> None:
     for address in (f"/guilds/{HARBOUR_GUILD}", LIST, f"{LIST}/1"):
         page = open_browser(site, ADA).get(address).text
         for other in (BO, DEE, MO, UNA):
             assert f"user:{site.desk.person_id(other)}" not in page
 
 
-def test_a_removed_bot_leaves_everything_readable_and_says_so(site: SiteFixture) -> None:
+def test_pages_of_a_server_stay_readable_after_the_bot_was_removed(site: SiteFixture) -> None:
     site.desk.leave_guild()
     page = open_browser(site, ADA).get(f"{LIST}").text
 

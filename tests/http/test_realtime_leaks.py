@@ -111,7 +111,7 @@ def settle(stream_server: StreamServerFixture) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
-def test_what_ten_thousand_streams_took_is_given_back(
+def test_the_memory_of_ten_thousand_streams_is_released(
     loop: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(WARNING)  # a record of each would be kept until the end
@@ -137,7 +137,7 @@ def test_what_ten_thousand_streams_took_is_given_back(
 
 
 @pytest.mark.slow
-def test_readers_who_stopped_and_readers_far_behind_leave_nothing() -> None:
+def test_stalled_and_lagging_readers_leave_nothing_behind() -> None:
     with StreamServerFixture("uvloop") as wire:
         for _ in range(MISSED):
             wire.publish()

@@ -11,7 +11,7 @@ from tests.fixtures.site import open_browser
 from tests.unit.test_thumbnails import drawn
 
 
-def test_a_sent_file_is_deleted_from_the_page_with_its_bytes(tmp_path: Path) -> None:
+def test_deleting_a_file_on_the_page_deletes_its_bytes(tmp_path: Path) -> None:
     filed = FilesSiteFixture(tmp_path)
     href = filed.sent(BO, drawn(40, 40, "PNG"), "crane.png")
     page, delete = f"/requests/{filed.ticket}?view=files", f"/requests/{filed.ticket}{href}/delete"
@@ -33,7 +33,7 @@ def test_a_sent_file_is_deleted_from_the_page_with_its_bytes(tmp_path: Path) -> 
     filed.desk.db.close()
 
 
-def test_a_refused_form_names_what_has_arrived_to_who_sent_it_alone(tmp_path: Path) -> None:
+def test_a_refused_form_lists_uploaded_files_to_their_uploader_only(tmp_path: Path) -> None:
     filed = FilesSiteFixture(tmp_path)
     ids = [filed.upload(who).json()["id"] for who in (BO, UNA)]
     organization_id = filed.desk.northwind.removeprefix("org:")

@@ -22,7 +22,7 @@ from tests.fixtures.site import MAX_FILE_BYTES, SiteFixture, open_browser
 
 
 @pytest.mark.parametrize("persona", [ADA, BO, UNA])
-def test_who_may_see_a_request_opens_it_and_finds_it(
+def test_a_viewer_can_open_and_find_a_request(
     request_page: RequestPageFixture, persona: Persona
 ) -> None:
     browser = open_browser(request_page.site, persona)
@@ -34,7 +34,7 @@ def test_who_may_see_a_request_opens_it_and_finds_it(
 
 
 @pytest.mark.parametrize("persona", [CY, EVE, MO])
-def test_to_everyone_else_it_is_as_if_it_were_not_there(
+def test_for_everyone_else_a_request_does_not_exist(
     request_page: RequestPageFixture, persona: Persona
 ) -> None:
     browser = open_browser(request_page.site, persona)
@@ -50,7 +50,7 @@ def test_to_everyone_else_it_is_as_if_it_were_not_there(
     assert REQUEST_TITLE not in browser.get("/requests").text
 
 
-def test_the_page_of_a_message_offers_what_its_forms_may_do(
+def test_the_page_of_a_message_offers_only_permitted_actions(
     request_page: RequestPageFixture,
 ) -> None:
     db, portal = request_page.site.desk.db, request_page.portal
@@ -86,7 +86,7 @@ def test_the_page_of_a_message_offers_what_its_forms_may_do(
     assert gone.status_code == 303
 
 
-def test_who_moderates_deletes_a_request_by_its_page(request_page: RequestPageFixture) -> None:
+def test_a_moderator_deletes_a_request_on_its_page(request_page: RequestPageFixture) -> None:
     request_page.site.desk.db.write_sync(
         upsert_staff_row, request_page.site.desk.person_id(MO), "operations_manager", NOON
     )
@@ -104,7 +104,7 @@ def test_who_moderates_deletes_a_request_by_its_page(request_page: RequestPageFi
     assert open_browser(request_page.site, BO).get(request_page.path).status_code == 404
 
 
-def test_a_request_one_takes_part_in_is_no_ticket_of_a_server(
+def test_a_request_is_not_listed_among_tickets_of_servers(
     request_page: RequestPageFixture,
 ) -> None:
     page = open_browser(request_page.site, BO).get("/guilds")
@@ -114,7 +114,7 @@ def test_a_request_one_takes_part_in_is_no_ticket_of_a_server(
 
 
 @pytest.mark.parametrize("id_", [{}, {"id": "x"}])
-def test_a_form_without_a_usable_id_comes_back_with_one(
+def test_a_form_with_an_unusable_id_is_returned_with_a_new_one(
     request_page: RequestPageFixture, id_: dict[str, str]
 ) -> None:
     form = {
@@ -136,7 +136,7 @@ def test_a_form_without_a_usable_id_comes_back_with_one(
 
 
 @pytest.mark.parametrize("persona", [BO, UNA, CY, EVE, MO])
-def test_the_pages_of_the_team_are_the_team_s(
+def test_staff_pages_are_closed_to_clients(
     request_page: RequestPageFixture, persona: Persona
 ) -> None:
     for address in ("/admin", "/admin?company=quay", "/admin?q=mast"):
@@ -145,7 +145,7 @@ def test_the_pages_of_the_team_are_the_team_s(
         assert REQUEST_TITLE not in answer.text
 
 
-def test_a_completed_request_is_reopened_for_as_many_days_as_the_desk_says(
+def test_a_completed_request_can_be_reopened_for_the_configured_days(
     request_page: RequestPageFixture,
 ) -> None:
     request_page.portal.desk.now = now() - 2 * DAY
@@ -160,7 +160,7 @@ def test_a_completed_request_is_reopened_for_as_many_days_as_the_desk_says(
 
 
 @pytest.mark.parametrize("label", ["billing", 'a/b & "c" +1 ~*(\'!)', "ärger"])
-def test_a_label_leads_to_the_requests_that_have_it(
+def test_a_label_links_to_the_requests_that_have_it(
     request_page: RequestPageFixture, label: str
 ) -> None:
     other = request_page.portal.create_request(BO, "Without it")
@@ -180,7 +180,7 @@ def test_a_label_leads_to_the_requests_that_have_it(
     assert f"ticket:{other}" in browser.get(clear).text
 
 
-def test_a_note_is_shown_to_the_team_alone(request_page: RequestPageFixture) -> None:
+def test_a_note_is_shown_to_staff_only(request_page: RequestPageFixture) -> None:
     assert NOTE_TEXT in open_browser(request_page.site, ADA).get(request_page.path).text
     for actor in (BO, UNA):
         browser = open_browser(request_page.site, actor)
@@ -191,14 +191,14 @@ def test_a_note_is_shown_to_the_team_alone(request_page: RequestPageFixture) -> 
         assert browser.get("/requests?q=pay").text.count("data-row=") == 0
 
 
-def test_what_people_write_is_text_and_no_script(request_page: RequestPageFixture) -> None:
+def test_user_text_is_escaped(request_page: RequestPageFixture) -> None:
     page = open_browser(request_page.site, BO).get(request_page.path).text
 
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt; <strong>dark</strong>" in page
 
 
-def test_a_request_is_filed_with_nothing_but_a_form(request_page: RequestPageFixture) -> None:
+def test_a_request_can_be_filed_with_a_plain_form(request_page: RequestPageFixture) -> None:
     browser = open_browser(request_page.site, UNA)
     page = browser.get("/requests/new").text
     hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
@@ -207,6 +207,16 @@ def test_a_request_is_filed_with_nothing_but_a_form(request_page: RequestPageFix
     filed = browser.post("/requests/new", data={**hidden, "subject": "A buoy", "text": "Lost"})
     again = browser.post("/requests/new", data={**hidden, "subject": "A buoy", "text": "Lost"})
 
+    scripted = browser.post(
+        "/requests/new",
+        data={**hidden, "subject": "A buoy", "text": "Lost"},
+        headers={"accept": "application/json"},
+    )
+
+    assert scripted.json() == {
+        "href": filed.headers["location"],
+        "id": filed.headers["location"].rpartition("/")[2],
+    }
     assert refused.status_code == 422
     assert "Lost" in refused.text
     assert "printable characters" in refused.text
@@ -216,7 +226,9 @@ def test_a_request_is_filed_with_nothing_but_a_form(request_page: RequestPageFix
     assert f'data-max="{MAX_FILE_BYTES}"' in page
 
 
-def test_a_form_without_an_id_is_refused_and_gets_one(request_page: RequestPageFixture) -> None:
+def test_a_form_without_an_id_is_refused_and_returned_with_one(
+    request_page: RequestPageFixture,
+) -> None:
     form = {
         "organization": request_page.portal.organization_ids["quay"],
         "subject": "A buoy",
@@ -229,7 +241,7 @@ def test_a_form_without_an_id_is_refused_and_gets_one(request_page: RequestPageF
         assert is_id(given)
 
 
-def test_a_deleted_message_takes_the_names_of_its_files_along(
+def test_a_deleted_message_no_longer_names_its_files(
     request_page: RequestPageFixture,
 ) -> None:
     id_, address = new_id(), f"{request_page.path}/messages"
@@ -246,7 +258,9 @@ def test_a_deleted_message_takes_the_names_of_its_files_along(
     assert "added a file to" in open_browser(request_page.site, BO).get("/dashboard").text
 
 
-def test_a_form_cannot_name_what_is_not_its_own(request_page: RequestPageFixture) -> None:
+def test_a_form_cannot_name_a_foreign_organization_or_person(
+    request_page: RequestPageFixture,
+) -> None:
     browser = open_browser(request_page.site, BO)
     loft, cy = request_page.portal.organization_ids["loft"], request_page.site.desk.person_id(CY)
     form = {"id": new_id(), "subject": "x", "text": "x"}
@@ -270,7 +284,7 @@ def test_a_form_cannot_name_what_is_not_its_own(request_page: RequestPageFixture
 
 
 @pytest.mark.parametrize("name", ["company", "organization", "org", "workspace", "place", "slug"])
-def test_a_parameter_names_no_company_but_one_s_own(
+def test_no_url_parameter_selects_a_foreign_company(
     request_page: RequestPageFixture, name: str
 ) -> None:
     """What a client's pages show follows from who asks."""
@@ -283,7 +297,9 @@ def test_a_parameter_names_no_company_but_one_s_own(
             assert "The Quay" not in answer.text, address
 
 
-def test_a_reply_is_answered_as_who_sent_it_wants(request_page: RequestPageFixture) -> None:
+def test_the_response_to_a_reply_follows_the_accept_header(
+    request_page: RequestPageFixture,
+) -> None:
     browser, id_ = open_browser(request_page.site, BO), new_id()
     address = f"{request_page.path}/messages"
 
@@ -299,7 +315,7 @@ def test_a_reply_is_answered_as_who_sent_it_wants(request_page: RequestPageFixtu
     assert nothing.json()["fields"] == {"text": "Write a message first."}
 
 
-def test_a_part_of_a_request_is_no_look_at_its_conversation(
+def test_fragments_other_than_the_timeline_do_not_mark_a_request_read(
     request_page: RequestPageFixture,
 ) -> None:
     request_page.portal.post_message(ADA, request_page.ticket, "Which mast?")
@@ -315,7 +331,7 @@ def test_a_part_of_a_request_is_no_look_at_its_conversation(
     assert REQUEST_TITLE not in browser.get("/requests?unread=yes").text
 
 
-def test_a_label_leads_to_requests_of_the_same_organization(
+def test_a_label_links_to_requests_of_the_same_organization(
     request_page: RequestPageFixture,
 ) -> None:
     request_page.portal.act_as(

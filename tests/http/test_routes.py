@@ -28,11 +28,11 @@ def test_every_route_is_in_the_table_and_has_a_policy(site: SiteFixture) -> None
         assert policies[route.path] in get_args(Policy)
 
 
-def test_the_table_lists_what_is_answered_elsewhere(site: SiteFixture) -> None:
+def test_the_table_includes_the_webhook_route(site: SiteFixture) -> None:
     assert ("/api/webhooks/bot/events", "signature") in {(u.path, u.policy) for u in site.urls}
 
 
-def test_a_stranger_is_sent_to_sign_in_and_back(site: SiteFixture) -> None:
+def test_a_signed_out_visitor_is_sent_to_sign_in_and_back(site: SiteFixture) -> None:
     for url in site.urls:
         if url.path.startswith("/api/"):
             continue  # programs are told 401
@@ -47,13 +47,13 @@ def test_a_stranger_is_sent_to_sign_in_and_back(site: SiteFixture) -> None:
             assert target.endswith("%3Fq%3Da%26page%3D2")
 
 
-def test_a_stranger_who_posts_is_not_sent_back_to_what_they_posted(site: SiteFixture) -> None:
+def test_a_signed_out_post_is_not_repeated_after_signing_in(site: SiteFixture) -> None:
     answer = open_browser(site).post("/settings/password")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
 
 
-def test_a_strangers_stream_fragment_or_program_gets_401(site: SiteFixture) -> None:
+def test_signed_out_streams_fragments_and_programs_get_401(site: SiteFixture) -> None:
     page = f"/guilds/{HARBOUR_GUILD}"
 
     assert open_browser(site).get("/api/events").status_code == 401
@@ -65,19 +65,19 @@ def test_a_strangers_stream_fragment_or_program_gets_401(site: SiteFixture) -> N
     assert program.headers["content-type"] == "application/problem+json"
 
 
-def test_pages_for_people_are_never_kept_by_a_cache(site: SiteFixture) -> None:
+def test_pages_are_never_cached(site: SiteFixture) -> None:
     for url in site.urls:
         if url.policy in ("signed-in", "anyone") and "GET" in url.methods:
             answer = open_browser(site, ADA).get(concrete(url))
             assert answer.status_code == 303 or answer.headers["cache-control"] == "no-store"
 
 
-def test_the_start_shows_strangers_what_this_is_and_others_their_servers(site: SiteFixture) -> None:
+def test_the_home_page_describes_the_desk_or_shows_servers(site: SiteFixture) -> None:
     assert 'href="/sign-in"' in open_browser(site).get("/").text
     assert open_browser(site, ADA).get("/").headers["location"] == "/guilds"
 
 
-def test_an_unknown_address_is_a_page_with_the_way_home(site: SiteFixture) -> None:
+def test_an_unknown_url_is_a_page_with_a_link_home(site: SiteFixture) -> None:
     for actor in (None, ADA):
         answer = open_browser(site, actor).get("/no/such/page")
         assert answer.status_code == 404
@@ -85,7 +85,7 @@ def test_an_unknown_address_is_a_page_with_the_way_home(site: SiteFixture) -> No
         assert "no/such" not in answer.text
 
 
-def test_an_unknown_api_address_is_a_problem_document(site: SiteFixture) -> None:
+def test_an_unknown_api_url_is_a_problem_document(site: SiteFixture) -> None:
     answer = open_browser(site).get("/api/nothing")
 
     assert answer.headers["content-type"] == "application/problem+json"
@@ -93,7 +93,7 @@ def test_an_unknown_api_address_is_a_problem_document(site: SiteFixture) -> None
     assert answer.json()["code"] == "not-found"
 
 
-def test_a_wrong_method_names_the_right_ones(site: SiteFixture) -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_ones(site: SiteFixture) -> None:
     answer = open_browser(site, ADA).post("/guilds")
 
     assert answer.status_code == 405
@@ -106,7 +106,7 @@ def test_a_head_request_runs_the_page_and_sends_no_body(site: SiteFixture) -> No
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_something_broken_is_a_calm_page_with_a_reference(
+def test_an_internal_error_is_a_page_with_a_reference(
     site: SiteFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(_request: Request) -> Response:
@@ -125,7 +125,7 @@ def test_something_broken_is_a_calm_page_with_a_reference(
     assert reference[1] in caplog.text
 
 
-def test_every_kind_of_refusal_has_a_status() -> None:
+def test_every_error_kind_has_a_status() -> None:
     assert set(STATUS_BY_REFUSAL) == set(errors.Refusal.__subclasses__())
 
 
@@ -142,7 +142,7 @@ def test_a_rate_limited_request_gets_retry_after(site: SiteFixture) -> None:
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
 
 
-def test_a_process_that_cannot_work_says_why(site: SiteFixture) -> None:
+def test_an_unready_process_says_why(site: SiteFixture) -> None:
     assert open_browser(site).get("/healthz").status_code == 200
     assert open_browser(site).get("/readyz").json() == {"status": "ready"}
 
@@ -154,7 +154,7 @@ def test_a_process_that_cannot_work_says_why(site: SiteFixture) -> None:
     assert open_browser(site).get("/healthz").status_code == 200
 
 
-def test_static_files_are_kept_for_ever_only_under_the_address_of_their_content(
+def test_static_files_are_immutable_only_under_their_hashed_url(
     site: SiteFixture,
 ) -> None:
     page = open_browser(site).get("/").text

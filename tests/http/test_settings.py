@@ -56,7 +56,7 @@ def post(site: SiteFixture, persona: Persona, path: str, **form: str) -> Any:
     return open_browser(site, persona).post(path, data=form)
 
 
-def test_the_page_shows_oneself_and_no_one_else(site: SiteFixture) -> None:
+def test_the_page_shows_the_signed_in_person_only(site: SiteFixture) -> None:
     sign_in(site, ADA)
     sign_in(site, BO, "curl/8")
 
@@ -66,7 +66,7 @@ def test_the_page_shows_oneself_and_no_one_else(site: SiteFixture) -> None:
     assert not any(shown in page for shown in (BO.name, BO.email, BO.discord_id, "curl"))
 
 
-def test_each_part_that_lives_is_rendered_alone(site: SiteFixture) -> None:
+def test_each_live_fragment_is_rendered_alone(site: SiteFixture) -> None:
     header = {"x-deskwire-fragment": "1"}
     ids = ("verification", "account", "browsers")
 
@@ -76,7 +76,7 @@ def test_each_part_that_lives_is_rendered_alone(site: SiteFixture) -> None:
     assert "<h1" not in page
 
 
-def test_a_new_name_is_shown_and_becomes_an_event(site: SiteFixture) -> None:
+def test_a_new_name_is_shown_and_announced(site: SiteFixture) -> None:
     answer = post(site, ADA, "/settings/name", name="  Ada   Berg ")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/settings?done=name")
@@ -84,7 +84,7 @@ def test_a_new_name_is_shown_and_becomes_an_event(site: SiteFixture) -> None:
     assert read_events(site.desk.db)[-1][0] == "person.changed"
 
 
-def test_a_name_that_cannot_be_is_refused_with_what_was_typed(site: SiteFixture) -> None:
+def test_an_invalid_name_is_refused_and_kept_in_the_form(site: SiteFixture) -> None:
     answer = post(site, ADA, "/settings/name", name="x" * 81)
 
     assert answer.status_code == 422
@@ -93,7 +93,7 @@ def test_a_name_that_cannot_be_is_refused_with_what_was_typed(site: SiteFixture)
     assert read_person(site, ADA).name == ADA.name
 
 
-def test_theme_and_zone_are_changed_one_without_the_other(site: SiteFixture) -> None:
+def test_theme_and_time_zone_can_be_changed_separately(site: SiteFixture) -> None:
     post(site, ADA, "/settings/display", theme="dark")
     post(site, ADA, "/settings/display", time_zone="Europe/Oslo")
 
@@ -102,13 +102,11 @@ def test_theme_and_zone_are_changed_one_without_the_other(site: SiteFixture) -> 
 
 
 @pytest.mark.parametrize("form", [{"theme": "pink"}, {"time_zone": "Mars/Olympus"}])
-def test_a_theme_or_zone_that_is_not_there_is_refused(
-    site: SiteFixture, form: dict[str, str]
-) -> None:
+def test_an_unknown_theme_or_time_zone_is_refused(site: SiteFixture, form: dict[str, str]) -> None:
     assert post(site, ADA, "/settings/display", **form).status_code == 422
 
 
-def test_one_browser_is_signed_out_and_then_it_is_gone(site: SiteFixture) -> None:
+def test_a_signed_out_browser_leaves_the_list(site: SiteFixture) -> None:
     opened = sign_in(site, ADA)
 
     first = post(site, ADA, "/settings/browsers", session=opened.session.id)
@@ -121,7 +119,7 @@ def test_one_browser_is_signed_out_and_then_it_is_gone(site: SiteFixture) -> Non
     )
 
 
-def test_someone_elses_browser_is_answered_as_one_that_is_not_there(site: SiteFixture) -> None:
+def test_a_browser_of_another_person_is_answered_as_missing(site: SiteFixture) -> None:
     opened = sign_in(site, ADA)
 
     theirs = post(site, BO, "/settings/browsers", session=opened.session.id)
@@ -140,7 +138,7 @@ def test_all_other_browsers_are_signed_out_at_once(site: SiteFixture) -> None:
     assert site.desk.db.read_sync(sessions.find_by_token, theirs.token) is not None
 
 
-def test_ones_data_is_a_file(site: SiteFixture) -> None:
+def test_personal_data_can_be_downloaded(site: SiteFixture) -> None:
     answer = open_browser(site, ADA).get("/settings/data")
 
     assert answer.headers["content-disposition"].startswith("attachment")
@@ -150,7 +148,7 @@ def test_ones_data_is_a_file(site: SiteFixture) -> None:
     assert BO.email not in taken
 
 
-def test_the_link_is_mailed_again_until_that_is_enough(site: SiteFixture) -> None:
+def test_the_verification_link_is_mailed_again_up_to_a_limit(site: SiteFixture) -> None:
     with_mail(site)
 
     codes = [post(site, ADA, "/settings/verification").status_code for _ in range(4)]
@@ -159,7 +157,7 @@ def test_the_link_is_mailed_again_until_that_is_enough(site: SiteFixture) -> Non
     assert {each.recipient for each in site.desk.db.read_sync(mail.read_newest)} == {ADA.email}
 
 
-def test_who_is_confirmed_is_not_asked_to_confirm(site: SiteFixture) -> None:
+def test_a_verified_person_is_not_asked_to_verify(site: SiteFixture) -> None:
     with_mail(site)
     before = open_browser(site, ADA).get("/settings").text
     site.desk.db.write_sync(
@@ -172,7 +170,7 @@ def test_who_is_confirmed_is_not_asked_to_confirm(site: SiteFixture) -> None:
     assert post(site, ADA, "/settings/verification").status_code == 409
 
 
-async def test_the_account_goes_with_the_right_password_only(site: SiteFixture) -> None:
+async def test_deleting_the_account_requires_the_password(site: SiteFixture) -> None:
     await give_password(site, ADA)
 
     for wrong in ("", "wrong horse battery", PASSWORD.upper()):
@@ -188,7 +186,9 @@ async def test_the_account_goes_with_the_right_password_only(site: SiteFixture) 
     assert "Your account was deleted." not in open_browser(site).get("/?done=else").text
 
 
-async def test_the_only_admin_of_an_organization_is_refused_and_stays(site: SiteFixture) -> None:
+async def test_the_only_admin_of_an_organization_cannot_delete_their_account(
+    site: SiteFixture,
+) -> None:
     actor = Actor(site.desk.read_viewer(BO), NOON)
     site.desk.db.write_sync(create_organization, actor, "The Pier")
 
@@ -199,7 +199,7 @@ async def test_the_only_admin_of_an_organization_is_refused_and_stays(site: Site
     assert read_person(site, BO).deleted_at is None
 
 
-async def test_guessing_the_password_there_is_throttled_as_at_the_door(site: SiteFixture) -> None:
+async def test_password_guesses_on_deletion_are_throttled_like_sign_ins(site: SiteFixture) -> None:
     await give_password(site, ADA)
     for _ in range(5):
         post(site, ADA, "/settings/delete", password="wrong horse battery")
@@ -210,21 +210,21 @@ async def test_guessing_the_password_there_is_throttled_as_at_the_door(site: Sit
     assert read_person(site, ADA).deleted_at is None
 
 
-async def test_with_a_password_the_name_does_not_do(site: SiteFixture) -> None:
+async def test_with_a_password_the_name_does_not_confirm_a_deletion(site: SiteFixture) -> None:
     await give_password(site, ADA)
 
     assert post(site, ADA, "/settings/delete", name=ADA.name).status_code == 422
     assert read_person(site, ADA).deleted_at is None
 
 
-def test_who_has_no_password_writes_the_name(site: SiteFixture) -> None:
+def test_without_a_password_the_name_confirms_a_deletion(site: SiteFixture) -> None:
     assert post(site, BO, "/settings/delete", name="Ada").status_code == 422
     assert post(site, BO, "/settings/delete", name=BO.name).status_code == 303
 
     assert read_person(site, BO).deleted_at is not None
 
 
-def test_what_a_former_member_asked_stays_for_the_team(site: SiteFixture) -> None:
+def test_requests_of_a_former_member_stay_visible_to_staff(site: SiteFixture) -> None:
     post(site, BO, "/settings/delete", name=BO.name)
 
     page = open_browser(site, ADA).get("/guilds/700000000000000001/tickets/1")
@@ -233,7 +233,7 @@ def test_what_a_former_member_asked_stays_for_the_team(site: SiteFixture) -> Non
     assert "The crane is stuck" in page.text
 
 
-def test_mail_is_shown_to_this_machine_only_where_none_is_sent(site: SiteFixture) -> None:
+def test_without_a_mail_server_mail_is_shown_to_this_machine_only(site: SiteFixture) -> None:
     site.desk.db.write_sync(mail.queue, ADA.email, "Hello", "See <b>this</b>", "<b>x</b>", NOON)
     here, there = ("127.0.0.1", 5), ("192.0.2.1", 5)
     codes = {}
@@ -241,7 +241,9 @@ def test_mail_is_shown_to_this_machine_only_where_none_is_sent(site: SiteFixture
     for mode in ("off", "sent", "kept"):
         object.__setattr__(site.site, "mail_templates", MailTemplates("http://testserver", mode))
         for browser in (here, there):
-            client = TestClient(site.app, client=browser, raise_server_exceptions=False)
+            client = TestClient(
+                site.app, "http://localhost", client=browser, raise_server_exceptions=False
+            )
             answer = client.get("/mail", headers={"accept": "text/html"})
             proxied = client.get("/mail", headers={"x-forwarded-for": "127.0.0.1"})
             codes[mode, browser[0]] = answer.status_code, proxied.status_code

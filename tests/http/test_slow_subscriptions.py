@@ -10,16 +10,16 @@ from tests.fixtures import sse
 from tests.fixtures.guild import GuildFixture
 from tests.fixtures.server import running_server
 
-WINDOW = 32 * 1024 * 1024  # bytes of frames the server keeps for those who are behind
+BUFFER_BYTES = 32 * 1024 * 1024  # bytes of frames the server keeps for those who are behind
 LARGE = 400_000  # bytes; an event the door just takes
 FLOOD = 8_000_000  # bytes; twice what Linux takes for a socket whose reader has stopped
 SHUTDOWN = 2.0  # s from SIGTERM to the end of the process
-LET_GO = 30.0  # s; a seat's beat, at which it is noticed, comes within 27 s
+CLOSE_TIMEOUT = 30.0  # s; the heartbeat that notices it comes within 27 s
 
 
 @pytest.mark.slow
 @pytest.mark.database("sqlite")  # half a minute, and no database has a part in it
-def test_a_client_that_falls_out_of_the_buffer_is_disconnected_and_told_on_return(
+def test_a_client_that_falls_out_of_the_buffer_is_disconnected_and_told_why(
     tmp_path: Path,
 ) -> None:
     with running_server(tmp_path) as server:
@@ -28,13 +28,15 @@ def test_a_client_that_falls_out_of_the_buffer_is_disconnected_and_told_on_retur
         slow = sse.connect(server.port, "/api/events", cookie, receive_bytes=4096)
         with slow, guild.open_stream(cookie) as quick:
             assert slow.next_frame().type == "connected"
-            for number in range(WINDOW // LARGE + 20):
+            for number in range(BUFFER_BYTES // LARGE + 20):
                 guild.send_event("guild.setup_complete", number=number, padding="x" * LARGE)
                 assert (
                     quick.next_frame().data["data"]["number"] == number
                 )  # no one waits for the slow
 
-            server.log.wait_for_line("closed a stream whose reader is too slow", timeout=LET_GO)
+            server.log.wait_for_line(
+                "closed a stream whose reader is too slow", timeout=CLOSE_TIMEOUT
+            )
             heard = [frame.data["data"]["number"] for frame in slow.read_rest()]
 
         assert heard == list(range(len(heard)))
@@ -44,11 +46,11 @@ def test_a_client_that_falls_out_of_the_buffer_is_disconnected_and_told_on_retur
             assert back.next_frame().data["data"]["number"] == len(heard)
 
 
-def test_a_reader_who_reads_again_in_time_has_missed_nothing(guild: GuildFixture) -> None:
+def test_a_reader_that_resumes_in_time_misses_nothing(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with sse.connect(guild.server.port, "/api/events", cookie, receive_bytes=4096) as slow:
         assert slow.next_frame().type == "connected"
-        count = 20  # times LARGE: more than sockets take, less than the window
+        count = 20  # times LARGE: more than sockets take, less than the buffer
         for number in range(count):
             guild.send_event("guild.setup_complete", number=number, padding="x" * LARGE)
 
@@ -57,7 +59,7 @@ def test_a_reader_who_reads_again_in_time_has_missed_nothing(guild: GuildFixture
     assert heard == list(range(count))
 
 
-def test_a_reader_who_has_stopped_does_not_hold_the_process(tmp_path: Path) -> None:
+def test_a_stalled_reader_does_not_delay_the_shutdown(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         guild = GuildFixture(server)
         with sse.connect(
@@ -72,7 +74,7 @@ def test_a_reader_who_has_stopped_does_not_hold_the_process(tmp_path: Path) -> N
     assert (seconds < SHUTDOWN, code) == (True, 0)
 
 
-def test_a_reader_who_has_stopped_is_cut_off_once_its_session_ends(guild: GuildFixture) -> None:
+def test_a_stalled_reader_is_cut_off_once_its_session_ends(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with sse.connect(guild.server.port, "/api/events", cookie, receive_bytes=4096) as stream:
         assert stream.next_frame().type == "connected"

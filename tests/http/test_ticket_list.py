@@ -13,14 +13,14 @@ from tests.fixtures.site import SiteFixture, open_browser
 LIST = f"/guilds/{HARBOUR_GUILD}/tickets"
 
 
-def test_following_a_tab_keeps_search_and_order(site: SiteFixture) -> None:
+def test_switching_tabs_keeps_search_and_order(site: SiteFixture) -> None:
     page = open_browser(site, ADA).get(f"{LIST}?q=the+crane&sort=oldest").text
 
     assert f"{LIST}?status=active&q=the+crane&sort=oldest" in links_of(page)
     assert f"{LIST}?q=the+crane&sort=oldest" in links_of(page)
 
 
-def test_the_form_shows_and_sends_what_the_address_says(site: SiteFixture) -> None:
+def test_the_form_shows_and_sends_the_parameters_of_the_url(site: SiteFixture) -> None:
     page = open_browser(site, ADA).get(f"{LIST}?q=crane&sort=number&status=active").text
 
     assert 'name="q" value="crane"' in page
@@ -29,7 +29,7 @@ def test_the_form_shows_and_sends_what_the_address_says(site: SiteFixture) -> No
     assert f'method="get" action="{LIST}"' in page
 
 
-def test_a_list_is_turned_by_plain_links(site: SiteFixture) -> None:
+def test_a_list_is_paginated_by_plain_links(site: SiteFixture) -> None:
     for number in range(10, 64):
         site.desk.open_ticket(number, f"Crate {number}")
     browser = open_browser(site, ADA)
@@ -46,7 +46,7 @@ def test_a_list_is_turned_by_plain_links(site: SiteFixture) -> None:
 @pytest.mark.parametrize(
     ("query", "shown"), [("page=7", 6), ("status=active&page=2", 1), ("q=crate&page=99", 4)]
 )
-def test_past_the_end_is_the_last_page(site: SiteFixture, query: str, shown: int) -> None:
+def test_a_page_past_the_end_shows_the_last_one(site: SiteFixture, query: str, shown: int) -> None:
     for number in range(10, 64):
         site.desk.open_ticket(number, f"Crate {number}")
 
@@ -66,7 +66,7 @@ def test_htmx_pushes_the_url_without_defaults(site: SiteFixture) -> None:
     assert searched.headers["hx-push-url"] == f"{LIST}?q=the+crane&sort=number"
 
 
-def test_a_workspace_one_may_not_open_is_named_without_a_link(site: SiteFixture) -> None:
+def test_a_workspace_without_access_is_named_without_a_link(site: SiteFixture) -> None:
     for path in (LIST, f"{LIST}/1"):
         crumbs = (
             open_browser(site, BO).get(path).text.partition('id="crumbs"')[2].partition("</ol>")[0]
@@ -78,7 +78,7 @@ def test_a_workspace_one_may_not_open_is_named_without_a_link(site: SiteFixture)
         assert crumbs.count('href="/guilds"') == (1 if path == LIST else 0)
 
 
-def test_a_list_says_what_the_client_may_put_into_it(site: SiteFixture) -> None:
+def test_a_list_declares_which_rows_the_client_may_insert(site: SiteFixture) -> None:
     browser = open_browser(site, ADA)
 
     plain, searched = browser.get(f"{LIST}?status=new").text, browser.get(f"{LIST}?q=a").text
@@ -88,7 +88,7 @@ def test_a_list_says_what_the_client_may_put_into_it(site: SiteFixture) -> None:
     assert 'data-exact="no"' in searched
 
 
-def test_a_list_names_no_more_of_ones_tickets_than_it_shows(site: SiteFixture) -> None:
+def test_a_list_names_only_the_ticket_channels_it_shows(site: SiteFixture) -> None:
     for number in range(10, 74):
         site.desk.open_ticket(number, f"Crate {number}", BO)
 
@@ -99,7 +99,7 @@ def test_a_list_names_no_more_of_ones_tickets_than_it_shows(site: SiteFixture) -
     assert main.count("data-held=") == 1 + main.count("data-row=")
 
 
-def test_a_conversation_is_complete_without_a_script(site: SiteFixture) -> None:
+def test_a_conversation_is_complete_without_javascript(site: SiteFixture) -> None:
     site.desk.post_message(1, BO, "It is **really** stuck.")
     site.desk.post_message(1, ADA, None)
     site.desk.update_ticket(1, priority={"new": "high"}, tags={"added": ["crane"]})
@@ -125,7 +125,7 @@ def test_a_person_without_a_linked_account_sees_how_to_link_it(site: SiteFixture
     assert "deskwire people link" not in open_browser(site, EVE).get("/guilds").text
 
 
-def test_settings_show_who_one_is(site: SiteFixture) -> None:
+def test_settings_show_the_signed_in_person(site: SiteFixture) -> None:
     page = open_browser(site, MO).get("/settings").text
 
     for part in (MO.name, MO.email, MO.discord_id, "/settings/password", 'action="/sign-out"'):

@@ -45,7 +45,7 @@ def files_site(tmp_path: Path) -> Iterator[FilesSiteFixture]:
     site.desk.db.close()
 
 
-def test_a_file_is_taken_in_and_given_back(files_site: FilesSiteFixture) -> None:
+def test_a_file_can_be_uploaded_and_downloaded(files_site: FilesSiteFixture) -> None:
     answer = files_site.upload(BO, "Grüße".encode(), "Brief an Mo – 1.txt")
 
     assert answer.status_code == 201
@@ -59,7 +59,7 @@ def test_a_file_is_taken_in_and_given_back(files_site: FilesSiteFixture) -> None
     )
 
 
-def test_a_form_with_one_file_will_do(files_site: FilesSiteFixture) -> None:
+def test_a_form_with_one_file_is_accepted(files_site: FilesSiteFixture) -> None:
     where = {"workspace": files_site.desk.northwind}
     browser = open_browser(files_site, BO)
 
@@ -73,7 +73,7 @@ def test_a_form_with_one_file_will_do(files_site: FilesSiteFixture) -> None:
         assert image.size == (480, 240)
 
 
-def test_who_sees_the_request_has_its_files_and_no_one_else(files_site: FilesSiteFixture) -> None:
+def test_only_viewers_of_a_request_can_download_its_files(files_site: FilesSiteFixture) -> None:
     href = files_site.sent(BO, picture(), "crane.png")
 
     for address in (href, f"{href}/thumbnail"):
@@ -83,7 +83,7 @@ def test_who_sees_the_request_has_its_files_and_no_one_else(files_site: FilesSit
         assert open_browser(files_site, accept="application/json").get(address).status_code == 401
 
 
-def test_files_of_notes_are_the_teams(files_site: FilesSiteFixture) -> None:
+def test_files_of_notes_are_visible_to_staff_only(files_site: FilesSiteFixture) -> None:
     href = files_site.sent(ADA, picture(), "crane.png", "note")
 
     for address in (href, f"{href}/thumbnail"):
@@ -91,7 +91,9 @@ def test_files_of_notes_are_the_teams(files_site: FilesSiteFixture) -> None:
         assert open_browser(files_site, BO).get(address).status_code == 404
 
 
-def test_not_yours_is_the_same_bytes_as_not_there(files_site: FilesSiteFixture) -> None:
+def test_forbidden_and_missing_files_are_answered_with_the_same_bytes(
+    files_site: FilesSiteFixture,
+) -> None:
     theirs = files_site.sent(ADA, picture(), "crane.png", "note")
     unsent = files_site.upload(ADA).json()["href"]
     nowhere = f"/files/{new_id()}"
@@ -110,7 +112,9 @@ def test_not_yours_is_the_same_bytes_as_not_there(files_site: FilesSiteFixture) 
                     assert len({tuple(each.headers.items()) for each in answers}) == 1
 
 
-def test_no_one_uploads_where_they_may_not_file(files_site: FilesSiteFixture) -> None:
+def test_uploading_to_a_workspace_without_permission_to_file_is_refused(
+    files_site: FilesSiteFixture,
+) -> None:
     rows_before = files_site.rows()
 
     for workspace in (
@@ -129,9 +133,7 @@ def test_no_one_uploads_where_they_may_not_file(files_site: FilesSiteFixture) ->
 
 
 @pytest.mark.parametrize("name", POLYGLOTS)
-def test_what_a_browser_might_run_is_only_ever_a_download(
-    files_site: FilesSiteFixture, name: str
-) -> None:
+def test_executable_content_is_always_a_download(files_site: FilesSiteFixture, name: str) -> None:
     href = files_site.sent(BO, POLYGLOTS[name], name)
 
     given = open_browser(files_site, ADA).get(href)
@@ -159,7 +161,7 @@ def test_what_a_browser_might_run_is_only_ever_a_download(
         ("x" * 3000, "x" * 200),
     ],
 )
-def test_names_play_no_tricks(files_site: FilesSiteFixture, raw: str, name: str) -> None:
+def test_file_names_are_sanitized(files_site: FilesSiteFixture, raw: str, name: str) -> None:
     where = {"workspace": files_site.desk.northwind}
     named = {"x-file-name": raw}
 
@@ -188,7 +190,7 @@ def test_a_file_without_a_name_or_without_a_file_is_refused(files_site: FilesSit
     assert files_site.is_empty()
 
 
-def test_ten_thousand_files_in_one_form_are_refused_and_none_is_kept(
+def test_ten_thousand_files_in_one_form_are_refused_and_none_is_stored(
     files_site: FilesSiteFixture,
 ) -> None:
     where = {"workspace": files_site.desk.northwind}
@@ -201,7 +203,7 @@ def test_ten_thousand_files_in_one_form_are_refused_and_none_is_kept(
 
 
 @pytest.mark.parametrize("is_form", [True, False])
-def test_what_is_too_large_is_refused_with_a_sentence(
+def test_a_file_that_is_too_large_is_refused_with_a_sentence(
     files_site: FilesSiteFixture, *, is_form: bool
 ) -> None:
     where, content = {"workspace": files_site.desk.northwind}, b"x" * (MAX_FILE_BYTES + 1)
@@ -217,7 +219,7 @@ def test_what_is_too_large_is_refused_with_a_sentence(
         answer = browser.post("/files", params=where, content=endless(), headers=named)
 
     assert answer.status_code == 413
-    assert answer.json()["detail"] == "A file can have at most 3 MB. Choose a smaller one."
+    assert answer.json()["detail"] == "A file can be at most 3 MB. Choose a smaller one."
     assert files_site.is_empty()
 
 
@@ -253,14 +255,14 @@ def test_a_form_without_a_boundary_is_refused(files_site: FilesSiteFixture) -> N
     assert answer.status_code == 422
 
 
-def test_a_bomb_is_a_file_like_others(files_site: FilesSiteFixture) -> None:
+def test_a_decompression_bomb_is_stored_like_other_files(files_site: FilesSiteFixture) -> None:
     body = files_site.upload(BO, bomb(50_000, 50_000), "bomb.png")
 
     assert body.status_code == 201
     assert "preview" not in body.json()
 
 
-def test_parts_are_given_as_asked(files_site: FilesSiteFixture) -> None:
+def test_ranges_are_served(files_site: FilesSiteFixture) -> None:
     content = bytes(range(256)) * 40
     href = files_site.sent(BO, content, "x.bin")
     browser = open_browser(files_site, ADA)
@@ -285,7 +287,7 @@ def test_parts_are_given_as_asked(files_site: FilesSiteFixture) -> None:
     assert none.headers["content-range"] == f"bytes */{len(content)}"
 
 
-def test_head_tells_and_sends_nothing(files_site: FilesSiteFixture) -> None:
+def test_a_head_request_sends_headers_and_no_body(files_site: FilesSiteFixture) -> None:
     href = files_site.sent(BO, b"hello")
 
     body = open_browser(files_site, ADA).head(href)
@@ -295,7 +297,7 @@ def test_head_tells_and_sends_nothing(files_site: FilesSiteFixture) -> None:
     assert body.headers["accept-ranges"] == "bytes"
 
 
-def test_what_a_browser_has_is_not_sent_again_but_asked_about(files_site: FilesSiteFixture) -> None:
+def test_a_cached_file_is_revalidated_and_not_sent_again(files_site: FilesSiteFixture) -> None:
     href = files_site.sent(BO, picture(), "crane.png")
 
     for address in (href, f"{href}/thumbnail"):
@@ -307,7 +309,7 @@ def test_what_a_browser_has_is_not_sent_again_but_asked_about(files_site: FilesS
         assert open_browser(files_site, CY).get(address, headers=known).status_code == 404
 
 
-def test_bytes_that_are_lost_are_not_there(files_site: FilesSiteFixture) -> None:
+def test_a_file_whose_bytes_are_lost_is_not_found(files_site: FilesSiteFixture) -> None:
     href = files_site.sent(BO, b"hello")
     for each in files_site.bytes_kept():
         each.unlink()
@@ -315,7 +317,7 @@ def test_bytes_that_are_lost_are_not_there(files_site: FilesSiteFixture) -> None
     assert open_browser(files_site, ADA).get(href).status_code == 404
 
 
-def test_pages_without_scripts_send_their_files_with_the_form(files_site: FilesSiteFixture) -> None:
+def test_without_javascript_files_are_sent_with_the_form(files_site: FilesSiteFixture) -> None:
     person, workspace = files_site.desk.person_id(BO), files_site.desk.northwind
 
     async def page(request: Request) -> Response:
@@ -336,7 +338,7 @@ def test_pages_without_scripts_send_their_files_with_the_form(files_site: FilesS
     assert json.loads(plain.text) == [[["text", "Hi"]], []]
 
 
-def test_what_comes_with_a_refused_form_is_not_kept(files_site: FilesSiteFixture) -> None:
+def test_files_of_a_refused_form_are_not_stored(files_site: FilesSiteFixture) -> None:
     file = [("upload", ("a.txt", b"a"))]
     workspace = files_site.desk.northwind.removeprefix("org:")
     form = {"id": new_id(), "organization": workspace, "subject": "", "text": "See the file"}
@@ -352,7 +354,7 @@ def test_what_comes_with_a_refused_form_is_not_kept(files_site: FilesSiteFixture
     assert files_site.is_empty()
 
 
-def test_only_addresses_that_take_files_take_large_bodies(files_site: FilesSiteFixture) -> None:
+def test_only_upload_routes_accept_large_bodies(files_site: FilesSiteFixture) -> None:
     ask = upload_matcher(files_site.urls)
     guarded = add_middleware(files_site.app, None, UploadLimit(ask, MAX_FILE_BYTES * 4))
     browser = TestClient(guarded, follow_redirects=False)

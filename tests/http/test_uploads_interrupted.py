@@ -22,7 +22,7 @@ pytestmark = pytest.mark.database("sqlite")
 WITHIN = 10.0  # s
 
 
-def test_nothing_is_left_of_what_broke_off(tmp_path: Path) -> None:
+def test_an_interrupted_upload_leaves_nothing(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         cookie = server.sign_up("Bo", "bo@desk.test")
         organization_id = found(server)
@@ -47,7 +47,9 @@ def test_nothing_is_left_of_what_broke_off(tmp_path: Path) -> None:
         assert given.headers["content-security-policy"] == "sandbox; default-src 'none'"
 
 
-def test_more_than_is_announced_or_allowed_is_refused_while_it_arrives(tmp_path: Path) -> None:
+def test_an_upload_larger_than_announced_or_allowed_is_refused_while_it_arrives(
+    tmp_path: Path,
+) -> None:
     with running_server(tmp_path, MAX_FILE_MB="1") as server:
         cookie = server.sign_up("Bo", "bo@desk.test")
         organization_id = found(server)

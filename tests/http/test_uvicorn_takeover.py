@@ -26,6 +26,7 @@ import pytest
 from uvicorn.protocols.http import httptools_impl
 
 from deskwire.realtime.uvicorn_takeover import SEND_BUFFER_BYTES, WRITE_BUFFER_BYTES
+from tests.fixtures.hub import EPOCH
 from tests.fixtures.server import SOURCES, find_free_port
 from tests.fixtures.stream_server import (
     LOOPS,
@@ -62,7 +63,7 @@ def expect_event(
 ) -> bytes:
     """Say one event, and read until it is here."""
     position = stream_server.publish()
-    return after + read_until(connection, b'"timestamp":%d}\n\n' % position)
+    return after + read_until(connection, f"\nid: {EPOCH}-{position}\n\n".encode())
 
 
 def is_clean(stream_server: StreamServerFixture) -> bool:
@@ -90,16 +91,16 @@ def test_the_body_is_the_bare_frames_and_ends_with_the_connection(
         assert headers[b"connection"] == b"close"
         assert headers[b"x-added"] == b"by middleware"
         assert not headers.keys() & {b"transfer-encoding", b"content-length"}
-        assert body.startswith(b"id: ")
+        assert body.startswith(b"data: ")
         assert b"\r" not in body + expect_event(stream_server, connection)
 
 
-def test_an_older_client_is_given_the_same(stream_server: StreamServerFixture) -> None:
+def test_an_http_1_0_client_gets_the_same_stream(stream_server: StreamServerFixture) -> None:
     with stream_server.connect(b"GET /stream HTTP/1.0\r\n\r\n") as connection:
         _, headers, body = split_answer(read_until(connection, b"\n\n"))
 
         assert b"transfer-encoding" not in headers
-        assert body.startswith(b"id: ")
+        assert body.startswith(b"data: ")
         expect_event(stream_server, connection)
 
 
@@ -111,7 +112,7 @@ def test_head_opens_nothing(stream_server: StreamServerFixture) -> None:
     assert not stream_server.subscriptions
 
 
-def test_a_request_that_waits_for_100_is_a_stream_at_once(
+def test_a_request_that_expects_100_continue_becomes_a_stream_at_once(
     stream_server: StreamServerFixture,
 ) -> None:
     expecting = b"GET /stream HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\n\r\n"
@@ -122,7 +123,7 @@ def test_a_request_that_waits_for_100_is_a_stream_at_once(
         expect_event(stream_server, connection)
 
 
-def test_half_a_body_and_what_follows_it_are_answered_by_nothing(
+def test_bytes_after_a_stream_request_are_ignored(
     stream_server: StreamServerFixture,
 ) -> None:
     half = b"GET /stream HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\nhello"
@@ -164,7 +165,7 @@ def test_a_pipelined_request_changes_nothing_about_the_stream(
     wait_until(lambda: is_clean(stream_server))
 
 
-def test_a_stream_behind_another_request_waits_for_its_answer(
+def test_a_stream_behind_a_pipelined_request_waits_for_its_response(
     stream_server: StreamServerFixture,
 ) -> None:
     with stream_server.connect(OTHER + STREAM) as connection:
@@ -174,7 +175,9 @@ def test_a_stream_behind_another_request_waits_for_its_answer(
         assert answer.count(ONE_EVENT) == 1
 
 
-def test_a_half_closed_reader_counts_as_gone(plain_stream_server: StreamServerFixture) -> None:
+def test_a_half_closed_reader_counts_as_disconnected(
+    plain_stream_server: StreamServerFixture,
+) -> None:
     with plain_stream_server.connect(STREAM) as connection:
         read_until(connection, b"\n\n")
         connection.shutdown(socket.SHUT_WR)
@@ -184,7 +187,7 @@ def test_a_half_closed_reader_counts_as_gone(plain_stream_server: StreamServerFi
 
 
 @pytest.mark.parametrize("ending", ["close", "reset", "half", "with a request behind"])
-def test_nothing_is_left_of_a_stream_that_ended(
+def test_an_ended_stream_leaves_nothing_behind(
     stream_server: StreamServerFixture, ending: str
 ) -> None:
     gc.collect()
@@ -205,7 +208,7 @@ def test_nothing_is_left_of_a_stream_that_ended(
         gc.enable()
 
 
-def test_an_open_stream_holds_nothing_of_its_request(
+def test_an_open_stream_keeps_nothing_of_its_request(
     plain_stream_server: StreamServerFixture,
 ) -> None:
     with ExitStack() as stack:
@@ -250,7 +253,7 @@ def test_a_drain_ends_every_stream_within_a_second(loop: str, other: str) -> Non
         assert len(retries) == 5
 
 
-def test_a_drain_meets_streams_whose_clients_are_just_leaving(
+def test_a_drain_tolerates_streams_whose_clients_are_disconnecting(
     stream_server: StreamServerFixture,
 ) -> None:
     streams = [stream_server.connect(STREAM) for _ in range(20)]
@@ -262,7 +265,7 @@ def test_a_drain_meets_streams_whose_clients_are_just_leaving(
     assert stream_server.stop() < 1.0  # and whatever its thread raised fails this test
 
 
-def test_a_reader_who_stopped_costs_a_bounded_part_of_process_and_kernel(
+def test_a_stalled_reader_uses_bounded_memory_in_process_and_kernel(
     plain_stream_server: StreamServerFixture,
 ) -> None:
     with plain_stream_server.connect(STREAM, receive_bytes=4096) as connection:
@@ -279,13 +282,13 @@ def test_a_reader_who_stopped_costs_a_bounded_part_of_process_and_kernel(
         assert taken.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * SEND_BUFFER_BYTES
 
         heard = b""
-        head = b'"timestamp":%d}\n\n' % plain_stream_server.hub_fixture.hub.buffer.head
+        head = f"\nid: {EPOCH}-{plain_stream_server.hub_fixture.hub.buffer.head}\n\n".encode()
         while head not in heard:  # it reads again, and has missed nothing
             heard = heard + connection.recv(65536)
         assert heard.count(ONE_EVENT) == len(plain_stream_server.hub_fixture.log)
 
 
-def test_streams_do_not_count_as_connections_to_be_limited() -> None:
+def test_streams_do_not_count_towards_the_connection_limit() -> None:
     with StreamServerFixture("uvloop", limit_concurrency=4) as wire, ExitStack() as stack:
         for _ in range(8):
             read_until(stack.enter_context(wire.connect(STREAM)), b"\n\n")
@@ -295,7 +298,7 @@ def test_streams_do_not_count_as_connections_to_be_limited() -> None:
         assert len(wire.subscriptions) == 8
 
 
-def test_a_server_that_reloads_itself_ends_its_streams_first(tmp_path: Path) -> None:
+def test_a_reloading_server_ends_its_streams_first(tmp_path: Path) -> None:
     source = tmp_path / "watched.py"
     source.write_text("# before\n")
     port = find_free_port()
@@ -333,7 +336,7 @@ def connect_to(port: int) -> socket.socket:
     return answers[0]
 
 
-def test_the_access_log_has_its_line(
+def test_a_stream_is_in_the_access_log(
     plain_stream_server: StreamServerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
@@ -357,7 +360,7 @@ UVICORN_ANSWERED = """
 """
 
 
-def test_the_pinned_server_still_has_what_the_takeover_stands_on() -> None:
+def test_the_pinned_uvicorn_has_the_internals_that_the_takeover_needs() -> None:
     cycle = inspect.getsource(httptools_impl.RequestResponseCycle)
     protocol = inspect.getsource(httptools_impl.HttpToolsProtocol)
 

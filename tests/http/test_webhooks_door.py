@@ -7,7 +7,7 @@ import socket
 
 from deskwire.integrations.discord.sender import build_envelope, build_headers
 from deskwire.integrations.discord.signature import WEBHOOK_PATH
-from deskwire.kit.clock import now
+from deskwire.kit.clock import MINUTE, now
 from tests.fixtures.server import Server
 
 MIB = 1024 * 1024
@@ -25,7 +25,7 @@ def ask(server: Server, head: str, body: bytes = b"") -> tuple[int, dict[str, ob
     return int(raw.split()[1]), json.loads(raw.partition(b"\r\n\r\n")[2])
 
 
-def test_who_does_not_claim_to_have_signed_is_refused_before_the_body(server: Server) -> None:
+def test_an_unsigned_delivery_is_refused_before_its_body(server: Server) -> None:
     head = f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {MIB}"
 
     status, answer = ask(server, head)
@@ -33,7 +33,7 @@ def test_who_does_not_claim_to_have_signed_is_refused_before_the_body(server: Se
     assert (status, answer["message"]) == (401, "Missing webhook headers")
 
 
-def test_a_body_too_large_is_answered_413_though_it_is_sent_whole(server: Server) -> None:
+def test_a_body_too_large_is_answered_with_413_even_if_sent_whole(server: Server) -> None:
     at, body = now(), b"x" * (8 * MIB)
     signed = "\r\n".join(f"{k}: {v}" for k, v in build_headers(server.secret, at, body).items())
     head = f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{signed}"
@@ -44,7 +44,7 @@ def test_a_body_too_large_is_answered_413_though_it_is_sent_whole(server: Server
     assert answer["success"] is False
 
 
-def test_the_largest_body_there_may_be_is_kept(server: Server) -> None:
+def test_the_largest_allowed_body_is_stored(server: Server) -> None:
     at = now()
     padding = "x" * (MIB - len(build_envelope("guild.left", {"guildId": "1", "more": ""}, at)))
     body = build_envelope("guild.left", {"guildId": "1", "more": padding}, at)
@@ -55,7 +55,7 @@ def test_the_largest_body_there_may_be_is_kept(server: Server) -> None:
     assert reply.status == 200
 
 
-def test_one_byte_more_is_refused(server: Server) -> None:
+def test_a_body_one_byte_larger_is_refused(server: Server) -> None:
     at = now()
     padding = "x" * (MIB + 1 - len(build_envelope("guild.left", {"guildId": "1", "more": ""}, at)))
     body = build_envelope("guild.left", {"guildId": "1", "more": padding}, at)
@@ -66,7 +66,18 @@ def test_one_byte_more_is_refused(server: Server) -> None:
     )
 
 
-def test_anything_but_a_post_is_answered_with_what_to_do(server: Server) -> None:
+def test_a_wrong_clock_is_logged_and_not_revealed_to_the_sender(server: Server) -> None:
+    at, mark = now() - 7 * MINUTE, server.log.end
+    body = build_envelope("guild.left", {"guildId": "1"}, at)
+
+    reply = server.request("POST", WEBHOOK_PATH, body, build_headers(server.secret, at, body))
+
+    assert (reply.status, json.loads(reply.body)["message"]) == (401, "Invalid webhook signature")
+    assert "clock" not in reply.text
+    server.log.wait_for_line("the sender's time is 42. s behind", after=mark)
+
+
+def test_methods_other_than_post_are_refused_with_the_allowed_one(server: Server) -> None:
     reply = server.get(WEBHOOK_PATH)
 
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
@@ -95,7 +106,7 @@ def read_answers(connection: socket.socket, count: int) -> list[bytes]:
     return [b"HTTP/1.1 " + each for each in raw.split(b"HTTP/1.1 ")[1:]]
 
 
-def test_a_yes_leaves_in_one_piece_and_the_connection_is_kept(server: Server) -> None:
+def test_an_acceptance_is_sent_in_one_segment_and_the_connection_is_kept(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
         for answer in ("once", "and once more"):
             connection.sendall(signed(server, answer))
@@ -107,7 +118,7 @@ def test_a_yes_leaves_in_one_piece_and_the_connection_is_kept(server: Server) ->
             assert json.loads(body)["success"] is True
 
 
-def test_deliveries_that_do_not_wait_for_an_answer_are_answered_in_turn(server: Server) -> None:
+def test_pipelined_deliveries_are_answered_in_order(server: Server) -> None:
     requests = [signed(server, f"number {number}") for number in range(5)]
     nothing_there = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -120,7 +131,7 @@ def test_deliveries_that_do_not_wait_for_an_answer_are_answered_in_turn(server: 
         assert connection.recv(65536).startswith(b"HTTP/1.1 404 ")
 
 
-def test_who_asks_for_no_more_is_answered_and_the_connection_closed(server: Server) -> None:
+def test_connection_close_is_honored_after_the_response(server: Server) -> None:
     for request in (
         signed(server, "old", "1.0"),
         signed(server, "last", "1.1", "Connection: close"),

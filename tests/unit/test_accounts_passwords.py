@@ -23,7 +23,7 @@ def hasher() -> Iterator[Hasher]:
 
 
 @pytest.mark.parametrize("password", ["x" * 10, "x" * 128, "ada@desk.tes1", "пароль из слов"])
-def test_a_password_of_ten_to_128_characters_is_taken(password: str) -> None:
+def test_a_password_of_10_to_128_characters_is_accepted(password: str) -> None:
     assert parse_password(password, "ada@desk.test") == password
 
 
@@ -44,7 +44,7 @@ def test_other_passwords_are_refused_with_the_rule(password: str, sentence: str)
     assert list(refused.value.fields) == ["password"]
 
 
-def test_hashes_are_made_at_the_cost_that_is_advised() -> None:
+def test_hashes_have_the_recommended_cost() -> None:
     hasher = Hasher()
     stored = asyncio.run(hasher.hash(PASSWORD))
     hasher.close()
@@ -61,17 +61,17 @@ async def test_only_the_right_password_matches(hasher: Hasher) -> None:
     assert not await hasher.verify(stored, PASSWORD + " ")
 
 
-async def test_the_same_keys_match_on_every_system(hasher: Hasher) -> None:
+async def test_passwords_match_across_unicode_normal_forms(hasher: Hasher) -> None:
     stored = await hasher.hash("cafe\u0301 au lait")
 
     assert await hasher.verify(stored, "caf\u00e9 au lait")
 
 
-async def test_no_one_has_no_right_password(hasher: Hasher) -> None:
+async def test_no_password_matches_an_account_without_one(hasher: Hasher) -> None:
     assert not await hasher.verify(None, PASSWORD)
 
 
-async def test_no_one_is_checked_as_long_as_someone(
+async def test_an_unknown_account_is_verified_against_a_dummy_hash(
     hasher: Hasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
@@ -92,7 +92,7 @@ async def test_a_broken_hash_matches_nothing(hasher: Hasher) -> None:
     assert not await hasher.verify("not a hash", PASSWORD)
 
 
-async def test_a_hash_of_another_cost_is_outdated(hasher: Hasher) -> None:
+async def test_a_hash_with_another_cost_is_outdated(hasher: Hasher) -> None:
     stored = await hasher.hash(PASSWORD)
     dearer = Hasher(HashCost(memory_kib=16, iterations=1, parallelism=1))
 
@@ -101,7 +101,7 @@ async def test_a_hash_of_another_cost_is_outdated(hasher: Hasher) -> None:
     dearer.close()
 
 
-async def test_more_than_may_wait_are_refused_and_the_rest_served() -> None:
+async def test_calls_beyond_the_queue_limit_are_refused_and_the_rest_served() -> None:
     hasher = Hasher(CHEAP_HASHING, threads=1, max_queued=1)
     go_on = threading.Event()
     hasher._threads.submit(go_on.wait)  # the one thread is busy
@@ -115,6 +115,22 @@ async def test_more_than_may_wait_are_refused_and_the_rest_served() -> None:
     assert len(await asyncio.gather(*served)) == 2
     assert await hasher.hash(PASSWORD)
     hasher.close()
+
+
+async def test_shutdown_does_not_wait_for_queued_passwords() -> None:
+    hasher = Hasher(CHEAP_HASHING, threads=1, max_queued=1)
+    go_on = threading.Event()
+    hasher._threads.submit(go_on.wait)
+    queued = asyncio.ensure_future(hasher.hash(PASSWORD))
+    await asyncio.sleep(0)
+    closing = threading.Thread(target=hasher.close)
+    closing.start()
+
+    done, _ = await asyncio.wait([queued], timeout=30)  # before the running call is over
+    go_on.set()
+    closing.join()
+    assert done == {queued}
+    assert queued.cancelled()
 
 
 async def test_a_cancelled_wait_releases_its_slot() -> None:
@@ -140,26 +156,26 @@ async def test_a_cancelled_wait_releases_its_slot() -> None:
         ("ada@xn--bcher-kva.example", "ada@bücher.example"),
     ],
 )
-def test_an_address_has_one_form(typed: str, kept: str) -> None:
+def test_an_address_is_normalized(typed: str, kept: str) -> None:
     assert parse_email(typed) == normalize_email(typed) == kept
 
 
 @pytest.mark.parametrize("typed", ["", "ada", "ada@", "a b@desk.test", "ada@desk.test, bo@x.test"])
-def test_what_is_no_address_is_refused(typed: str) -> None:
+def test_an_invalid_address_is_refused(typed: str) -> None:
     with pytest.raises(Invalid, match=r"name@example\.org"):
         parse_email(typed)
 
 
-def test_an_ending_that_no_mail_reaches_is_named() -> None:
+def test_an_address_with_an_unreachable_ending_is_refused_by_name() -> None:
     with pytest.raises(Invalid, match=r"Addresses ending in \.local can’t receive email"):
         parse_email("me@desk.local")
 
 
 @pytest.mark.parametrize("typed", ["", "  ", "x" * 81, "Ada\u202eadA", "Ada\x07", "\u2066Ada"])
-def test_a_name_that_would_break_lines_is_refused(typed: str) -> None:
+def test_a_name_with_line_breaks_is_refused(typed: str) -> None:
     with pytest.raises(Invalid, match="1 to 80"):
         parse_name(typed)
 
 
-def test_a_name_is_kept_on_one_line() -> None:
+def test_white_space_in_a_name_is_normalized() -> None:
     assert parse_name(" Ada \n  Lovelace ") == "Ada Lovelace"

@@ -24,7 +24,7 @@ def test_every_stored_event_has_a_sentence() -> None:
     )
 
 
-def test_a_move_names_the_status_as_screens_do() -> None:
+def test_a_status_change_uses_the_label_shown_on_screen() -> None:
     data = {"now": NOW, "newStatus": "OPEN", "reason": "look %(who)s"}
     (sentence,) = build_activity(
         [entry(1, "ticket.status_changed", actor="bot", **data)], {}, HEARD
@@ -34,7 +34,7 @@ def test_a_move_names_the_status_as_screens_do() -> None:
     assert [part.kind for part in sentence.segments] == ["who", "text", "what", "text"]
 
 
-def test_an_event_without_a_sentence_says_its_name() -> None:
+def test_an_event_without_a_sentence_is_shown_by_its_type() -> None:
     assert describe_activity("panel.shown_again", {}).values == {"did": "panel shown again"}
 
 
@@ -62,7 +62,7 @@ def test_messages_of_a_deleted_organization_are_not_sent() -> None:
     assert [sentence.position for sentence in build_activity(entries, {}, HEARD)] == [3, 1]
 
 
-def test_actors_are_named_as_far_as_they_are_known() -> None:
+def test_actors_are_named_if_known() -> None:
     names = {"discord:1": PrincipalRef(id="discord:1", name="Ada")}
     entries = [
         entry(3, "ticket.claimed", now=NOW, actor="discord:1"),
@@ -75,7 +75,7 @@ def test_actors_are_named_as_far_as_they_are_known() -> None:
     assert who == ["Ada", "Discord user …0002", "The bot"]
 
 
-def test_of_requests_screens_words_are_said() -> None:
+def test_events_of_requests_use_the_labels_shown_on_screen() -> None:
     now = {**NOW, "reference": "2026-R-000007", "status": "canceled", "statusLabel": "CANCELED"}
     changes = {
         "priority": {"old": None, "new": "high"},
@@ -104,7 +104,7 @@ def test_of_requests_screens_words_are_said() -> None:
     ]
 
 
-def test_everyone_is_called_what_they_are_called_now() -> None:
+def test_people_are_shown_by_their_current_names() -> None:
     former = PrincipalRef(id="n", name="Former member")
     names = {"n": former, "c": PrincipalRef(id="c", name="Clara")}
     nina, organization = {"id": "n", "name": "Nina New"}, {"name": "Acme"}
@@ -136,14 +136,14 @@ def test_an_activity_entry_has_the_viewers_channels_only() -> None:
 
 
 def entry(position: int, type_: str, **data: Any) -> SimpleNamespace:
-    """A row of the log; its audience is a guild, its ticket readers and someone else."""
+    """A row of the log; its channels are a guild, its ticket readers and someone else."""
     channels = json.dumps(["user:somebody", "guild:1", "tickets:guild:1"])
     return SimpleNamespace(
         position=position, type=type_, data=json.dumps(data), at=0, channels=channels
     )
 
 
-def test_a_note_is_announced_as_one_with_the_time_it_was_written() -> None:
+def test_a_note_is_described_as_one_with_its_time() -> None:
     line = {"kind": "note", "at": 4}
     fields = entry(9, "ticket.message_sent", now=NOW, line=line, actor="bot")
 

@@ -70,7 +70,7 @@ def test_a_part_named_twice_runs_once() -> None:
     assert parse_arguments(words, PARTS) == Arguments(("door",), "abc", 2, None)
 
 
-def test_results_can_go_elsewhere() -> None:
+def test_results_can_be_written_to_another_file() -> None:
     assert parse_arguments(["--into", "there", "door"], PARTS).into == Path("there")
 
 
@@ -86,7 +86,9 @@ def test_results_can_go_elsewhere() -> None:
         ("--against abc --into there door", "--into does not go with --against"),
     ],
 )
-def test_a_mistake_is_named(capsys: pytest.CaptureFixture[str], words: str, said: str) -> None:
+def test_an_invalid_argument_is_named(
+    capsys: pytest.CaptureFixture[str], words: str, said: str
+) -> None:
     assert said in refusal(capsys, *words.split())
 
 
@@ -100,31 +102,31 @@ def test_a_ratio_needs_two_positive_figures_or_two_equal_ones(
     assert divide(value, by) == ratio
 
 
-def test_a_spread_is_the_median_with_the_lowest_and_the_highest_round() -> None:
+def test_a_spread_is_the_median_with_the_lowest_and_highest_round() -> None:
     assert spread([1.2, 0.9, 1.0]) == Spread(1.0, 0.9, 1.2)
     assert spread([1.2, None, 1.0]) is None
 
 
-def test_the_spread_of_equals_reaches_as_far_down_as_up() -> None:
+def test_the_spread_of_equal_figures_is_symmetric() -> None:
     assert spread_of_same([1.25, 1.0]) == Spread(1.125, 0.8, 1.25)
     assert spread_of_same([0.5, 1.0]) == Spread(0.75, 0.5, 2.0)
     assert spread_of_same([None]) is None
 
 
-def test_a_ratio_that_chance_can_give_is_within() -> None:
+def test_a_ratio_explained_by_chance_is_within() -> None:
     assert only_row((100, 100, 110), (100, 96, 92), (104, 90, 100)) == (1.05, WITHIN)
 
 
-def test_a_ratio_that_chance_does_not_give_is_outside() -> None:
+def test_a_ratio_not_explained_by_chance_is_outside() -> None:
     assert only_row((50, 100, 51), (52, 100, 50), (51, 100, 51)) == (0.51, OUTSIDE)
     assert only_row((100, 50, 102)) == (2.02, OUTSIDE)
 
 
-def test_the_limit_of_the_spread_is_within() -> None:
+def test_a_ratio_at_the_limit_of_the_spread_is_within() -> None:
     assert only_row((100, 72, 80)) == (1.25, WITHIN)
 
 
-def test_a_count_that_never_changes_is_within_and_one_more_outside() -> None:
+def test_an_unchanged_count_is_within_and_one_more_is_outside() -> None:
     assert only_row((6, 6, 6), (6, 6, 6)) == (1.0, WITHIN)
     assert only_row((7, 6, 7), (7, 6, 7))[1] == OUTSIDE
 
@@ -145,7 +147,7 @@ def test_each_round_gives_its_own_ratio() -> None:
     assert row.ratio == Spread(2.0, 1.0, 3.0)
 
 
-def test_figures_are_paired_by_name_wherever_they_stand() -> None:
+def test_figures_are_paired_by_name_in_any_order() -> None:
     a, b, c = Label("a", "µs"), Label("b", "µs"), Label("c", "µs")
 
     assert pair_labels([a, b], [b, c, a]) == {a: a, b: b}
@@ -161,7 +163,7 @@ def test_a_renamed_figure_is_paired_by_its_position() -> None:
     assert pair_labels([document, new], [document, Label("old", "ms")]) == {document: document}
 
 
-def test_a_figure_that_one_tree_lacks_is_named() -> None:
+def test_a_figure_missing_in_one_tree_is_named() -> None:
     found = compare("door", [Round(result(a=1, b=1), result(a=1, c=1, d=1), result(a=1, b=1))])
 
     assert [row.what for row in found.rows] == ["a"]
@@ -171,7 +173,7 @@ def test_a_figure_that_one_tree_lacks_is_named() -> None:
     )
 
 
-def test_a_figure_that_a_round_lacks_is_left_out() -> None:
+def test_a_figure_missing_in_a_round_is_left_out() -> None:
     whole, half = result(a=1, b=1), result(a=1)
 
     found = compare("door", [Round(whole, whole, whole), Round(whole, whole, half)])
@@ -198,14 +200,14 @@ def test_the_table_shows_values_ratios_spreads_and_verdicts() -> None:
     ]
 
 
-def test_a_verdict_of_few_rounds_is_doubted() -> None:
+def test_a_verdict_from_few_rounds_is_qualified() -> None:
     one = (1.0, 1.0, 1.0)
 
     assert "fewer than 5 rounds" in format_table(compare("door", rounds(one, one, one, one)), "abc")
     assert "fewer" not in format_table(compare("door", rounds(one, one, one, one, one)), "abc")
 
 
-def test_a_machine_that_is_not_quiet_is_named() -> None:
+def test_a_busy_machine_is_reported() -> None:
     def shares(*shares: float) -> list[Round]:
         runs = [{**result(a=1), "share_of_machine_used_by_others": share} for share in shares]
         return [Round(*runs)]
@@ -215,7 +217,7 @@ def test_a_machine_that_is_not_quiet_is_named() -> None:
     assert "other processes used up to 34% of the machine in a run: not quiet" in busy
 
 
-def test_a_comparison_is_kept_as_json() -> None:
+def test_a_comparison_is_stored_as_json() -> None:
     found = compare("door", rounds((1, 3, 1), (1, 3, 1)))
 
     document = json.loads(json.dumps(to_json(found)))

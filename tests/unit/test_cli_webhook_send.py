@@ -26,7 +26,7 @@ def command_line(
     ['{"x": 1e999}', '{"x": NaN}', '{"x": -Infinity}', '{"x": "\\ud800"}', "[]", "{", "[" * 9999],
     ids=lambda data: data[:20],
 )
-def test_data_that_is_no_json_is_refused(data: str, command_line: CommandLine) -> None:
+def test_invalid_json_is_refused(data: str, command_line: CommandLine) -> None:
     output = command_line.run_refused("webhook", "send", "guild.left", "--data", data)
 
     assert "--data must be a JSON object" in output
@@ -35,14 +35,14 @@ def test_data_that_is_no_json_is_refused(data: str, command_line: CommandLine) -
 @pytest.mark.parametrize(
     "url", [f"http://{'a' * 70}.example", "http://a..example", f"http://{HALF}", "http://[::1"]
 )
-def test_an_address_no_one_can_look_up_is_refused(url: str, command_line: CommandLine) -> None:
+def test_an_unresolvable_host_is_refused(url: str, command_line: CommandLine) -> None:
     assert "is not an address" in command_line.run_refused(
         "webhook", "send", "guild.left", "--url", url
     )
 
 
 @pytest.mark.parametrize("option", ["--secret", "--guild"])
-def test_bytes_that_are_no_text_are_refused(option: str, command_line: CommandLine) -> None:
+def test_invalid_utf_8_is_refused(option: str, command_line: CommandLine) -> None:
     output = command_line.run_refused("webhook", "send", "guild.left", option, HALF)
 
     assert "not valid UTF-8 text" in output

@@ -30,12 +30,12 @@ from deskwire.tickets.files.content_types import MAX_NAME_LENGTH, FileInspector,
         ("." + "x" * 300, "x" * 200),
     ],
 )
-def test_a_name_is_cleaned(raw: str, name: str) -> None:
+def test_a_file_name_is_cleaned(raw: str, name: str) -> None:
     assert sanitize_filename(raw) == name
 
 
 @given(st.text(max_size=400))
-def test_no_name_is_dangerous(raw: str) -> None:
+def test_no_cleaned_file_name_is_dangerous(raw: str) -> None:
     name = sanitize_filename(raw)
 
     assert 0 < len(name) <= MAX_NAME_LENGTH
@@ -71,7 +71,7 @@ def test_no_name_is_dangerous(raw: str) -> None:
         (b"<!doctype html><script>alert(1)</script>", "text/html"),
     ],
 )
-async def test_a_type_is_seen_in_the_content(content: bytes, type_: str) -> None:
+async def test_a_type_is_detected_from_the_content(content: bytes, type_: str) -> None:
     seen = FileInspector(1000)
 
     passed = b"".join([chunk async for chunk in seen.inspect(one_by_one(content))])
@@ -81,7 +81,7 @@ async def test_a_type_is_seen_in_the_content(content: bytes, type_: str) -> None
     assert seen.size == len(content)
 
 
-async def test_too_much_is_refused_before_it_has_all_come() -> None:
+async def test_an_upload_that_is_too_large_is_refused_before_it_ends() -> None:
     asked = 0
 
     async def endless() -> AsyncIterator[bytes]:

@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from deskwire.kit.errors import Upstream
@@ -23,7 +24,7 @@ async def run(name: str, arguments: dict[str, Any]) -> Any:
 
 
 async def reply_to(tmp_path: Path, line: str) -> Any:
-    """What the entrance answers to a line in which SECRET stands for the right one."""
+    """Return the reply of the control socket to a line in which SECRET stands for the valid one."""
     lock = DatabaseLock(tmp_path / "desk.db")
     lock.acquire(0)
     server = ControlServer(lock, run)
@@ -59,7 +60,7 @@ async def reply_to(tmp_path: Path, line: str) -> Any:
     ],
     ids=lambda value: str(value)[:40],
 )
-async def test_whatever_is_said_is_answered_or_dropped_without_a_noise(
+async def test_invalid_input_is_answered_or_dropped_without_a_traceback(
     line: str, answer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -70,7 +71,7 @@ async def test_whatever_is_said_is_answered_or_dropped_without_a_noise(
 
 
 @pytest.mark.parametrize("left", [b"", b'{"port": 1', b"[1]", b"\xff", b'{"port": 1}'])
-async def test_what_a_killed_process_left_in_the_lock_file_is_no_address(
+async def test_an_address_left_by_a_killed_process_is_ignored(
     left: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = tmp_path / "desk.db"
@@ -85,3 +86,31 @@ async def test_what_a_killed_process_left_in_the_lock_file_is_no_address(
     lock.release()
     lock.path.write_bytes(left)
     assert send_command(database, "people.create", {}) is None
+
+
+async def test_a_command_running_at_shutdown_still_answers(tmp_path: Path) -> None:
+    has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def run_slowly(name: str, arguments: dict[str, Any]) -> Any:
+        has_begun.set()
+        await may_end.wait()
+        return [name, arguments]
+
+    lock = DatabaseLock(tmp_path / "desk.db")
+    lock.acquire(0)
+    server = ControlServer(lock, run_slowly)
+    await server.start()
+    sender = asyncio.create_task(
+        asyncio.to_thread(send_command, tmp_path / "desk.db", "people.create", {})
+    )
+    await has_begun.wait()
+
+    stopping = asyncio.create_task(server.stop())
+    await anyio.wait_all_tasks_blocked()
+    is_waiting = not stopping.done()
+    may_end.set()
+    await stopping
+
+    assert is_waiting
+    assert await sender == {"result": ["people.create", {}]}
+    lock.release()

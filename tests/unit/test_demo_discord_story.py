@@ -76,34 +76,34 @@ def two_hours_of_beats():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_all_sixteen_events_happen_within_three_minutes(seed):
+def test_all_sixteen_event_types_occur_within_three_minutes(seed):
     story_run = StoryRun(seed).until(NOON + 3 * MINUTE)
 
     assert {type_ for _, type_, _ in story_run.events} == set(PAYLOADS)
 
 
-def test_all_sixteen_events_go_on_happening():
+def test_all_sixteen_event_types_keep_occurring():
     story_run = StoryRun().until(NOON + 2 * HOUR)
 
     late = {type_ for at, type_, _ in story_run.events if at > NOON + 110 * MINUTE}
     assert late == set(PAYLOADS)
 
 
-def test_every_event_fits(two_hours_of_beats):
+def test_every_event_has_a_valid_payload(two_hours_of_beats):
     for _, type_, data in two_hours_of_beats.events:
         assert PAYLOADS[type_].model_validate(data).model_extra == {}
         assert json.loads(json.dumps(data)) == data
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_something_is_seen_at_once_and_where_ada_and_bo_look(seed):
+def test_the_first_event_is_a_new_ticket_where_ada_and_bo_see_it(seed):
     beat = StoryRun(seed).story.next_beat()
 
     assert beat.delay < SECOND
     assert (beat.type, beat.data["guildId"]) == ("ticket.created", NORTHWIND.id)
 
 
-def test_beats_keep_a_human_pace(two_hours_of_beats):
+def test_beats_have_a_human_pace(two_hours_of_beats):
     times = [at for at, _, _ in two_hours_of_beats.events]
     pauses = [later - at for at, later in pairwise(times)]
 
@@ -111,13 +111,13 @@ def test_beats_keep_a_human_pace(two_hours_of_beats):
     assert max(pauses) <= MAX_BEAT_DELAY
 
 
-def test_tickets_are_most_of_what_happens(two_hours_of_beats):
+def test_most_events_are_about_tickets(two_hours_of_beats):
     kinds = Counter(type_.partition(".")[0] for _, type_, _ in two_hours_of_beats.events)
 
     assert kinds["ticket"] > 0.75 * kinds.total()
 
 
-def test_a_ticket_is_followed_from_its_opening_to_its_end(two_hours_of_beats):
+def test_tickets_run_from_opening_to_closing(two_hours_of_beats):
     order: dict[int, list[str]] = {}
     for _, type_, data in two_hours_of_beats.events:
         if "ticketId" in data:
@@ -131,7 +131,7 @@ def test_a_ticket_is_followed_from_its_opening_to_its_end(two_hours_of_beats):
         assert types.count("ticket.closed") <= 1
 
 
-def test_a_status_is_left_as_it_was_entered(two_hours_of_beats):
+def test_the_old_status_of_an_event_is_the_previous_new_one(two_hours_of_beats):
     status: dict[int, str] = {}
     for _, _, data in two_hours_of_beats.events:
         if "newStatus" in data:
@@ -159,7 +159,7 @@ def test_open_and_closed_tickets_stay_few(two_hours_of_beats):
     assert most <= 60
 
 
-def test_only_its_own_tickets_are_deleted(two_hours_of_beats):
+def test_the_story_deletes_only_its_own_tickets(two_hours_of_beats):
     own = {
         data["ticketId"]
         for _, type_, data in two_hours_of_beats.events
@@ -174,7 +174,7 @@ def test_only_its_own_tickets_are_deleted(two_hours_of_beats):
     assert min(own) > sum(SEEDED_TICKETS.values()), "the seeded tickets are not its own"
 
 
-def test_what_it_takes_away_it_gives_back_within_two_minutes():
+def test_removed_members_and_roles_return_within_two_minutes():
     story_run = StoryRun()
     viewer = find_role(NORTHWIND, "Tickets Viewer")
     absent: dict[str, int] = {}
@@ -203,7 +203,7 @@ def test_what_it_takes_away_it_gives_back_within_two_minutes():
         assert all(at - since < 2 * MINUTE for since in absent.values()), absent
 
 
-def test_dee_sees_the_tickets_for_about_a_minute(two_hours_of_beats):
+def test_dee_has_ticket_access_for_about_a_minute(two_hours_of_beats):
     hers = [
         (at, type_) for at, type_, data in two_hours_of_beats.events if data.get("userId") == DEE.id
     ]
@@ -212,7 +212,7 @@ def test_dee_sees_the_tickets_for_about_a_minute(two_hours_of_beats):
         assert 55 * SECOND < taken - given < 90 * SECOND
 
 
-def test_numbers_follow_those_of_the_past(two_hours_of_beats):
+def test_ticket_numbers_continue_those_of_the_seed(two_hours_of_beats):
     for guild in GUILDS:
         numbers = [
             data["ticketNumber"]
@@ -223,12 +223,12 @@ def test_numbers_follow_those_of_the_past(two_hours_of_beats):
         assert numbers == list(range(first, first + len(numbers)))
 
 
-def test_the_same_chance_tells_the_same_story():
+def test_the_same_seed_gives_the_same_story():
     assert StoryRun(7).until(NOON + HOUR).events == StoryRun(7).until(NOON + HOUR).events
     assert StoryRun(7).until(NOON + HOUR).events != StoryRun(8).until(NOON + HOUR).events
 
 
-def test_a_story_continues_from_what_was_written_down():
+def test_a_story_continues_from_its_saved_state():
     before = StoryRun().until(NOON + 17 * MINUTE)
     restored = parse_story_state(before.memory.to_json())
     assert restored == before.memory
@@ -244,7 +244,7 @@ def test_a_story_continues_from_what_was_written_down():
     assert {each.ticket for each in before.memory.running} <= finished | opened_again
 
 
-def test_what_was_owed_before_a_long_break_is_sent_first():
+def test_events_due_before_a_long_break_are_sent_first():
     before = StoryRun()
     for _, type_, _ in before.beats(NOON + HOUR):
         if type_ == "guild.joined":
@@ -252,12 +252,12 @@ def test_what_was_owed_before_a_long_break_is_sent_first():
     after = StoryRun(2, parse_story_state(before.memory.to_json()))
     after.at = NOON + 10 * HOUR
 
-    story_run = [after.story.next_beat().type for _ in range(len(after.memory.owed))]
+    story_run = [after.story.next_beat().type for _ in range(len(after.memory.scheduled))]
 
     assert {"guild.setup_complete", "guild.left"} <= set(story_run)
 
 
-def test_without_a_file_numbers_do_not_come_twice_either():
+def test_numbers_are_not_reused_without_a_saved_state():
     first = StoryRun(1, new_unsaved_story_state(NOON)).until(NOON + HOUR)
     second = new_unsaved_story_state(first.at)
 
@@ -267,12 +267,12 @@ def test_without_a_file_numbers_do_not_come_twice_either():
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"scene": 1}', "null", '{"next_scene": "x"}'])
-def test_what_is_no_memory_is_refused(text):
+def test_an_invalid_saved_state_is_refused(text):
     with pytest.raises(ValueError):  # noqa: PT011  json's own and ours are both fine
         parse_story_state(text)
 
 
-def test_a_conversation_is_read_from_its_text():
+def test_a_conversation_is_parsed_from_its_text():
     [talk] = parse_conversations("# Help | login | high | Done\n> Hi\\n**you**\n< Yes?")
 
     assert (talk.subject, talk.tag, talk.priority, talk.closing_reason) == (
@@ -287,7 +287,7 @@ def test_a_conversation_is_read_from_its_text():
 @pytest.mark.parametrize(
     "talk", [*NORTHWIND_CONVERSATIONS, *PIXEL_CONVERSATIONS], ids=lambda talk: talk.subject
 )
-def test_every_conversation_can_be_played_whole(talk):
+def test_every_conversation_can_be_played_to_its_end(talk):
     script = TicketScript(Random(1), NORTHWIND, 1, 1, talk, MIRA, NORTHWIND.staff[0], thorough=True)
 
     steps = list(script.steps())
@@ -301,7 +301,7 @@ def test_every_conversation_can_be_played_whole(talk):
         PAYLOADS[step.type].model_validate(step.data_at(NOON))
 
 
-def test_the_cast_is_who_the_demo_says():
+def test_the_cast_matches_the_printed_logins():
     ids = [each.discord_user.id for each in DISCORD_LOGINS] + [
         user.id for guild in GUILDS for user in guild.staff
     ]

@@ -89,7 +89,7 @@ def follow(script: RequestScript) -> list[str]:
 
 
 @EVERY
-def test_everyone_exists_and_may_do_what_they_do(script):
+def test_every_actor_exists_and_has_the_needed_permissions(script):
     client = CAST[script.username]
 
     assert client.company == script.company
@@ -105,12 +105,12 @@ def test_everyone_exists_and_may_do_what_they_do(script):
             assert f"{name.split()[0]} " not in act.value.replace(name, ""), "half a mention"
 
 
-def test_every_role_is_held_by_someone():
+def test_every_role_has_a_holder():
     assert {each.role for each in CAST.values()} == set(ROLE_LABELS)
     assert Permission.MODERATE in ROLE_PERMISSIONS[CAST[DELETE_ACTION.username].role]
 
 
-def test_the_past_is_that_of_a_desk_in_use():
+def test_the_seeded_history_covers_every_status_and_action():
     ways = {script.title: follow(script) for script in PORTAL_HISTORY}
     verbs = {act.verb for script in PORTAL_HISTORY for act in script.actions}
     sent = [act for script in PORTAL_HISTORY for act in script.actions if act.verb == "send"]
@@ -129,7 +129,7 @@ def test_the_past_is_that_of_a_desk_in_use():
     assert PORTAL_HISTORY[0].age > 55 * DAY
 
 
-def test_files_are_what_they_are_called_and_always_the_same():
+def test_attachments_match_their_names_and_are_deterministic():
     kinds = {"csv": "text/plain", "log": "text/plain", "png": "image/png"}
     for name, make in attachments.ATTACHMENTS.items():
         taken = make()
@@ -140,14 +140,18 @@ def test_files_are_what_they_are_called_and_always_the_same():
         assert detect_type(taken[:8192], is_text=ending != "png") == kinds[ending]
 
 
-@pytest.mark.parametrize("errand", SCENARIOS, ids=lambda each: each.title)
-def test_what_happens_live_ends_and_is_done_by_no_one_who_looks(errand):
-    way = follow(errand)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.title)
+def test_a_live_scenario_ends_without_acting_as_a_visitor(scenario):
+    way = follow(scenario)
 
-    assert errand.actions[-1].verb == "status"
+    assert scenario.actions[-1].verb == "status"
     assert [status in ENDED_STATUSES for status in way] == [False] * (len(way) - 1) + [True]
-    assert not {errand.username, *(act.username for act in errand.actions)} & {*VISITOR_USERNAMES}
-    assert all(act.verb != "send" for act in errand.actions), "files are put into the store before"
+    assert not {scenario.username, *(act.username for act in scenario.actions)} & {
+        *VISITOR_USERNAMES
+    }
+    assert all(act.verb != "send" for act in scenario.actions), (
+        "files are put into the store before"
+    )
 
 
 def make_planner(seed: int = 1, plan: Plan | None = None, first: int = 1) -> Planner:
@@ -166,7 +170,7 @@ def take_moves(planner: Planner, moves: int) -> list[Move]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_requests_never_pile_up_and_each_has_its_whole_life(seed):
+def test_requests_never_pile_up_and_each_runs_to_its_end(seed):
     planner = make_planner(seed)
     lives: dict[str, list[RequestScript | Action]] = {}
 
@@ -188,13 +192,13 @@ def test_requests_never_pile_up_and_each_has_its_whole_life(seed):
     }
 
 
-def test_the_pace_is_one_that_can_be_followed():
+def test_pauses_stay_within_their_limits():
     pauses = {make_planner(seed).next_pause() for seed in range(50)}
 
     assert MIN_PAUSE <= min(pauses) < max(pauses) <= MAX_PAUSE
 
 
-def test_the_same_chance_makes_the_same_moves():
+def test_the_same_seed_makes_the_same_moves():
     assert take_moves(make_planner(3), 200) == take_moves(make_planner(3), 200)
     assert take_moves(make_planner(3), 200) != take_moves(make_planner(4), 200)
 
@@ -213,12 +217,12 @@ def test_a_plan_continues_where_it_was_saved():
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"began": 1}', '{"began": "x", "running": []}'])
-def test_what_is_no_plan_is_refused(text):
+def test_an_invalid_plan_is_refused(text):
     with pytest.raises(ValueError):  # noqa: PT011  json's own and ours are both fine
         parse_plan(text)
 
 
-def test_a_request_is_read_from_its_text():
+def test_a_request_is_parsed_from_its_text():
     [first, second] = parse_requests(
         "# 2 | Here | ann | Problem | It is dark\nVery \\\ndark.\n\n@Bo Lind says so.\n"
         "@bo 2h reply Light the lamp.\n\n@Ann Lie knows how.\n@ann status done\n"

@@ -15,7 +15,7 @@ from deskwire.settings import load_settings
 SECRET = "s" * 64
 
 
-def test_the_bot_gets_nothing_of_the_environment_but_what_starts_it(
+def test_the_simulator_gets_only_the_environment_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -37,7 +37,7 @@ def test_without_a_secret_the_simulator_gets_none(
     assert simulator_environment(load_settings(), {"PATH": "/bin"}) == {"PATH": "/bin"}
 
 
-def test_the_demo_says_how_the_shell_reaches_it_and_not_the_secret(
+def test_the_welcome_text_explains_the_cli_and_hides_the_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -51,7 +51,7 @@ def test_the_demo_says_how_the_shell_reaches_it_and_not_the_secret(
     assert SECRET not in text
 
 
-def test_a_secret_of_the_environment_is_not_said_to_lie_in_the_demo(
+def test_the_welcome_text_omits_the_secret_file_if_the_environment_sets_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -60,7 +60,7 @@ def test_a_secret_of_the_environment_is_not_said_to_lie_in_the_demo(
     assert "BOT_WEBHOOK_SECRET" not in render_welcome(load_settings(), Path(".demo"), "another")
 
 
-def test_on_a_used_port_the_demo_leaves_nothing_behind(
+def test_on_a_port_in_use_the_demo_creates_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

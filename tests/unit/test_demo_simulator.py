@@ -50,7 +50,7 @@ class Server:
         return answer
 
 
-def test_a_beat_is_posted_until_it_is_taken_under_one_id():
+def test_a_beat_is_retried_under_one_id_until_accepted():
     server = Server(AWAY, SendResult(503, "The delivery could not be kept"), AWAY, KEPT)
     waits: list[float] = []
 
@@ -61,7 +61,7 @@ def test_a_beat_is_posted_until_it_is_taken_under_one_id():
     assert waits == [0.2, 0.4, 0.8]
 
 
-def test_two_beats_have_two_ids():
+def test_each_beat_has_its_own_id():
     server = Server(KEPT)
 
     deliver_beat(BEAT, server, lambda _: None)
@@ -70,7 +70,7 @@ def test_two_beats_have_two_ids():
     assert len(set(server.ids)) == 2
 
 
-def test_a_server_that_stays_away_is_given_up_in_the_end():
+def test_an_absent_server_is_eventually_given_up():
     waits: list[float] = []
 
     with pytest.raises(Upstream, match=r"Gave up after 60\d s. Nothing answers at") as caught:
@@ -82,7 +82,7 @@ def test_a_server_that_stays_away_is_given_up_in_the_end():
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413])
-def test_a_refusal_is_not_argued_with(status):
+def test_a_refused_beat_is_not_retried(status):
     server = Server(SendResult(status, "Invalid webhook signature"))
 
     with pytest.raises(Upstream, match="the same BOT_WEBHOOK_SECRET") as caught:
@@ -104,7 +104,7 @@ def test_a_beat_is_saved_only_once_it_was_accepted():
     assert saved[0] != saved[1]
 
 
-def test_a_memory_is_read_as_it_was_written(tmp_path):
+def test_a_saved_state_is_read_back_unchanged(tmp_path):
     memory = new_story_state(NOON)
     story = Story(Random(1), lambda: NOON, memory)
     for _ in range(30):
@@ -116,7 +116,7 @@ def test_a_memory_is_read_as_it_was_written(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["story.json"]
 
 
-def test_a_memory_that_cannot_be_read_is_a_new_beginning(tmp_path, capsys):
+def test_an_unreadable_saved_state_starts_over(tmp_path, capsys):
     (tmp_path / "story.json").write_text("{")
 
     assert read_story_state(tmp_path / "story.json", NOON) == new_story_state(NOON)
@@ -125,7 +125,7 @@ def test_a_memory_that_cannot_be_read_is_a_new_beginning(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_without_a_secret_it_says_which_variable_is_missing(monkeypatch, capsys):
+def test_without_a_secret_the_missing_variable_is_named(monkeypatch, capsys):
     monkeypatch.delenv("BOT_WEBHOOK_SECRET", raising=False)
     before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
 
@@ -158,7 +158,7 @@ def test_the_process_posts_at_once_and_ends_on_sigterm(tmp_path, number):
     assert b"Traceback" not in errors
 
 
-def test_the_process_ends_with_the_one_that_started_it():
+def test_the_process_ends_with_its_parent():
     with WebhookReceiver() as receiver:
         # A parent that starts the simulator, says its number, and is gone when we say so.
         script = (

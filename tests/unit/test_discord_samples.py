@@ -14,7 +14,7 @@ def test_there_is_a_sample_for_every_event_of_the_bot():
 
 
 @pytest.mark.parametrize("type_", EVENT_TYPES)
-def test_a_sample_fits(type_):
+def test_a_sample_has_a_valid_payload(type_):
     payload = PAYLOADS[type_].model_validate(build_sample_data(type_))
 
     assert payload.model_extra == {}, "a sample says nothing the wire format does not know"
@@ -40,13 +40,13 @@ def test_a_sample_of_an_unknown_event_names_the_known_ones():
         build_sample_data("ticket.exploded")
 
 
-def test_messages_of_two_moments_are_two_messages():
+def test_messages_at_two_times_have_different_ids():
     first = build_sample_data("ticket.message_sent", at=NOON)["messageId"]
     second = build_sample_data("ticket.message_sent", at=NOON + 1)["messageId"]
 
     assert int(first) < int(second)
 
 
-def test_a_snowflake_holds_its_time():
+def test_a_snowflake_contains_its_time():
     # https://discord.com/developers/docs/reference#snowflakes: its example is of this moment.
     assert int(make_snowflake(1_462_015_105_796)) >> 22 == 175928847299117063 >> 22

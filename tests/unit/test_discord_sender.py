@@ -23,7 +23,7 @@ LEFT = {"guildId": "1"}
 
 
 @pytest.mark.parametrize("type_", EVENT_TYPES)
-def test_what_is_sent_is_let_in(type_):
+def test_a_sent_delivery_is_accepted(type_):
     body = build_envelope(type_, build_sample_data(type_), NOON)
 
     arrived = check_delivery(build_headers(SECRET, NOON, body), body, now=NOON)
@@ -32,7 +32,7 @@ def test_what_is_sent_is_let_in(type_):
     assert (arrived.type, arrived.problem) == (type_, None)
 
 
-def test_an_envelope_is_the_one_of_the_wire_format():
+def test_an_envelope_has_the_wire_format():
     body = build_envelope("guild.left", {"guildId": "1"}, NOON)
 
     assert json.loads(body) == {
@@ -41,7 +41,7 @@ def test_an_envelope_is_the_one_of_the_wire_format():
     }
 
 
-def test_an_own_id_stands_in_the_envelope_where_the_signature_covers_it():
+def test_the_id_of_the_sender_is_in_the_signed_envelope():
     assert json.loads(build_envelope("guild.left", LEFT, NOON, "abc"))["id"] == "abc"
 
 
@@ -51,12 +51,12 @@ def test_text_is_sent_as_utf_8():
     assert "Bücher 📚".encode() in body
 
 
-def test_what_is_no_json_is_not_sent():
+def test_invalid_json_is_not_sent():
     with pytest.raises(ValueError, match="JSON compliant"):
         build_envelope("guild.left", {"guildId": float("nan")}, NOON)
 
 
-def test_an_event_is_posted_once_to_the_door():
+def test_an_event_is_posted_once_to_the_webhook_url():
     with WebhookReceiver() as receiver:
         answer = send_event(receiver.url, SECRET, "guild.left", LEFT, id_="abc", clock=lambda: NOON)
 
@@ -69,7 +69,7 @@ def test_an_event_is_posted_once_to_the_door():
 
 
 @pytest.mark.parametrize("written", ["", "/", WEBHOOK_PATH])
-def test_an_address_may_be_written_with_or_without_the_path(written):
+def test_a_url_may_be_given_with_or_without_the_path(written):
     with WebhookReceiver() as receiver:
         send_event(receiver.url + written, SECRET, "guild.left", LEFT)
 
@@ -86,14 +86,14 @@ def test_an_address_may_be_written_with_or_without_the_path(written):
         (404, b"x" * 5000, "x" * 300, False),
     ],
 )
-def test_what_the_server_answers_is_returned(status, body, message, kept):
+def test_the_response_of_the_server_is_returned(status, body, message, kept):
     with WebhookReceiver(status, body) as receiver:
         answer = send_event(receiver.url, SECRET, "guild.left", LEFT)
 
     assert (answer.status, answer.message, answer.is_accepted) == (status, message, kept)
 
 
-def test_where_nothing_listens_the_error_says_where_and_what_to_do():
+def test_an_unreachable_server_is_reported_with_its_url_and_a_solution():
     with WebhookReceiver() as gone:
         pass
 
@@ -126,12 +126,12 @@ def test_without_a_secret_nothing_is_sent():
         "http://127.0.0.1/#a",
     ],
 )
-def test_what_is_no_address_is_refused_with_an_example(url):
+def test_an_invalid_url_is_refused_with_an_example(url):
     with pytest.raises(Invalid, match=r"is not an address. Write it like http://127.0.0.1:8000"):
         send_event(url, SECRET, "guild.left", LEFT)
 
 
-def test_an_address_with_a_password_is_refused_without_showing_it():
+def test_a_url_with_a_password_is_refused_without_showing_it():
     with pytest.raises(Invalid) as caught:
         send_event("http://bot:hunter2@127.0.0.1", SECRET, "guild.left", LEFT)
 

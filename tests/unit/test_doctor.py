@@ -37,8 +37,9 @@ async def port() -> AsyncIterator[int]:
     server.close()
 
 
-async def look_at_mail(url: str) -> Finding:
+async def look_at_mail(url: str, **more: str) -> Finding:
     mail = {"smtp_url": url, "mail_from": "desk@desk.test", "public_url": "http://desk.test"}
+    mail |= more
     return await asyncio.to_thread(doctor._check_mail, load_settings(mail))
 
 
@@ -46,11 +47,11 @@ def look_at_files(folder: Path) -> Finding:
     return doctor._check_files(load_settings({"files_url": str(folder)}))
 
 
-async def test_a_mail_server_that_answers_is_fine(port: int) -> None:
+async def test_a_reachable_mail_server_passes(port: int) -> None:
     assert (await look_at_mail(f"smtp://127.0.0.1:{port}")).is_ok
 
 
-async def test_a_password_it_refuses_is_said_and_not_repeated(port: int) -> None:
+async def test_a_rejected_password_is_reported_but_not_shown(port: int) -> None:
     found = await look_at_mail(f"smtp://ada:{SECRET}@127.0.0.1:{port}")
 
     assert not found.is_ok
@@ -58,7 +59,7 @@ async def test_a_password_it_refuses_is_said_and_not_repeated(port: int) -> None
     assert SECRET not in found.sentence
 
 
-async def test_a_mail_server_that_is_not_there_is_said() -> None:
+async def test_an_unreachable_mail_server_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -67,11 +68,18 @@ async def test_a_mail_server_that_is_not_there_is_said() -> None:
     assert (found.is_ok, str(port) in found.sentence) == (False, True)
 
 
-def test_no_mail_server_is_no_fault() -> None:
+async def test_a_mail_server_without_required_tls_is_reported(port: int) -> None:
+    found = await look_at_mail(f"smtp://127.0.0.1:{port}", smtp_tls="required")
+
+    assert not found.is_ok
+    assert "it offers no STARTTLS" in found.sentence
+
+
+def test_no_mail_server_is_no_problem() -> None:
     assert doctor._check_mail(load_settings({})).is_ok
 
 
-def test_a_folder_for_files_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
+def test_checking_the_file_store_leaves_the_folder_unchanged(tmp_path: Path) -> None:
     there, missing = tmp_path / "there", tmp_path / "missing" / "files"
     there.mkdir()
 
@@ -81,7 +89,7 @@ def test_a_folder_for_files_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
-def test_where_no_folder_can_be_is_said(tmp_path: Path, name: str) -> None:
+def test_an_unusable_folder_is_reported(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
 
     found = look_at_files(tmp_path / name)

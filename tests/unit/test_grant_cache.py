@@ -1,4 +1,4 @@
-"""Test scopes: which of a viewer's channels belong on which stream."""
+"""Test which of a viewer's channels belong on which stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SERVER = Grant("guild:7", "guild:7", "role"), Grant("ticket:a", "guild:7", "open
 COMPANY = Grant("org:q", "org:q", "member"), Grant("ticket:b", "org:q", "watcher")
 
 
-def test_each_stream_tells_its_part_and_what_is_one_s_own() -> None:
+def test_each_scope_carries_its_own_channels_and_the_personal_one() -> None:
     sets = build_channel_sets([OWN, TEAM, *SERVER, *COMPANY])
 
     assert sets.in_scope("all") == ("guild:7", "org:q", "staff", "ticket:a", "ticket:b", "user:1")
@@ -19,7 +19,7 @@ def test_each_stream_tells_its_part_and_what_is_one_s_own() -> None:
     assert sets.in_scope("requests") == ("org:q", "staff", "ticket:b", "user:1")
 
 
-def test_where_two_streams_tell_the_same_they_share_one_tuple() -> None:
+def test_scopes_with_equal_channels_share_one_tuple() -> None:
     sets = build_channel_sets([OWN, *COMPANY])
 
     assert sets.requests is sets.all

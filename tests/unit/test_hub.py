@@ -226,3 +226,30 @@ async def test_a_revocation_between_query_and_answer_is_not_missed():
 
         assert dee.positions == []
         assert dee.connected_frame["channels"] == []
+
+
+async def test_an_event_that_grants_its_channel_is_sent_after_the_grant():
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"ada": {"user:ada"}, "bo": {"user:bo", "ticket:7"}}
+        ada, bo = fixture.open_stream("ada"), fixture.open_stream("bo", session="t")
+        await fixture.wait_until_idle()
+
+        fixture.channels_by_person["ada"] = {"user:ada", "ticket:7"}
+        fixture.publish("ticket:7", access_changes=("user:ada", "user:bo"))
+        await fixture.wait_until_idle()
+        fixture.publish("ticket:7")
+
+        assert ada.control_frame_names == ["granted"]
+        assert (ada.positions, bo.positions) == ([1, 2], [1, 2])
+
+
+async def test_an_access_change_is_not_sent_to_people_without_its_channel():
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"cy": {"user:cy"}}
+        cy = fixture.open_stream("cy")
+        await fixture.wait_until_idle()
+
+        fixture.publish("ticket:7", access_changes=("user:cy",))
+        await fixture.wait_until_idle()
+
+        assert cy.positions == []

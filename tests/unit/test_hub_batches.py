@@ -13,7 +13,7 @@ def crowd(hub_fixture: HubFixture, size: int) -> list[FakeWriter]:
     return [hub_fixture.open_stream(name, session=name) for name in names]
 
 
-async def test_one_slice_of_streams_is_written_to_per_turn_of_the_loop():
+async def test_one_slice_of_streams_is_written_per_loop_iteration():
     async with running_hub(HubFixture(slice_size=2)) as fixture:
         writers = crowd(fixture, 5)
         await fixture.wait_until_idle()
@@ -25,7 +25,7 @@ async def test_one_slice_of_streams_is_written_to_per_turn_of_the_loop():
         assert all(writer.positions == [1] for writer in writers)
 
 
-async def test_events_published_meanwhile_are_heard_in_order():
+async def test_events_published_during_a_batch_are_sent_in_order():
     async with running_hub(HubFixture(slice_size=2)) as fixture:
         writers = crowd(fixture, 5)
         await fixture.wait_until_idle()

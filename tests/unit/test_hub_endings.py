@@ -52,7 +52,7 @@ async def test_a_paused_stream_continues_where_it_stopped():
         assert ada.positions == list(range(1, 51))
 
 
-async def test_a_reader_too_slow_for_the_buffer_is_closed_and_sees_why_on_return():
+async def test_a_reader_too_slow_for_the_buffer_is_closed_and_told_why_on_return():
     async with running_hub(HubFixture(buffer_bytes=5000)) as fixture:
         fixture.channels_by_person = {"ada": {"guild:1"}}
         ada = fixture.open_stream("ada", capacity=400)
@@ -114,10 +114,11 @@ async def test_a_tick_moves_the_cursor_of_a_quiet_stream():
         fixture.hub._heartbeat.send_tick([ada.subscription])
 
         assert ada.data.endswith(b"\n\n")
-        assert b":heartbeat\n\nevent: tick\nid: 0123abcd-1\n" in ada.data
+        assert b":heartbeat\n\nevent: tick\ndata: " in ada.data
+        assert ada.data.endswith(b"\nid: 0123abcd-1\n\n")
 
 
-async def test_nothing_is_left_of_a_stream_that_ended():
+async def test_an_ended_stream_leaves_nothing_behind():
     async with running_hub(HubFixture()) as fixture:
         fixture.channels_by_person = {"ada": {"guild:1"}}
         ada = fixture.open_stream("ada")
@@ -205,7 +206,7 @@ async def test_a_stream_ends_when_its_session_expires():
         assert ada.frames[-1] == ("goodbye", {"reason": "signed-out"})
 
 
-async def test_a_stream_of_a_prolonged_session_continues():
+async def test_a_stream_of_an_extended_session_continues():
     async with running_hub(HubFixture()) as fixture:
         fixture.channels_by_person = {"ada": {"guild:1"}}
         fixture.sessions["s"] = 5_000
@@ -221,7 +222,7 @@ async def test_a_stream_of_a_prolonged_session_continues():
         assert ada.positions == [1]
 
 
-async def test_only_the_tab_that_was_slow_sees_so_on_return():
+async def test_only_the_slow_tab_is_told_on_return():
     async with running_hub(HubFixture(buffer_bytes=5000)) as fixture:
         fixture.channels_by_person = {"ada": {"guild:1"}}
         slow, quick = fixture.open_stream("ada", capacity=400), fixture.open_stream("ada")

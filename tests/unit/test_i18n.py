@@ -1,4 +1,4 @@
-"""Test texts in templates: looked up once, escaped on output, pluralised by a rule."""
+"""Test texts in templates: looked up once, escaped on output, pluralized by a rule."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 from jinja2 import DictLoader, Environment
 
-from deskwire.kit.i18n import Catalogue, activate, find_plural, format_date, format_number
-from deskwire.web.i18n import browser_catalogue, install_translations, translate_word
+from deskwire.kit.i18n import Catalog, activate, find_plural, format_date, format_number
+from deskwire.web.i18n import browser_catalog, install_translations, translate_word
 from deskwire.web.rendering.time_zones import DAY_FORMAT, day_name
 
 TEXTS = {
@@ -26,24 +26,24 @@ PAGE = """{{ _("Sign in") }}|{{ _("Sign out") }}|{{ _("Leave %(place)s", place=p
 @pytest.fixture(autouse=True)
 def german_language() -> Iterator[None]:
     activate(
-        Catalogue("de", TEXTS, frontend_texts=frozenset(["%(num)s day"]), thousands_separator=".")
+        Catalog("de", TEXTS, frontend_texts=frozenset(["%(num)s day"]), thousands_separator=".")
     )
     yield
-    activate(Catalogue())
+    activate(Catalog())
 
 
-def test_a_template_is_compiled_in_the_language_and_stays_in_it() -> None:
+def test_a_template_keeps_the_language_it_was_compiled_in() -> None:
     page = install_translations(Environment(loader=DictLoader({"page": PAGE}), autoescape=True))
     template = page.get_template("page")
 
-    activate(Catalogue())
+    activate(Catalog())
     parts = template.render(place="<The Quay>").split("|")
 
     assert parts[0] == "Ein &amp; aus"
     assert parts[4] == '<a title="Ein &amp; aus">'
 
 
-def test_a_text_with_values_escapes_them_and_one_that_is_lacking_is_english() -> None:
+def test_values_are_escaped_and_missing_translations_are_english() -> None:
     page = install_translations(Environment(loader=DictLoader({"page": PAGE}), autoescape=True))
 
     parts = page.get_template("page").render(place="<The Quay> %(x)s").split("|")
@@ -51,7 +51,7 @@ def test_a_text_with_values_escapes_them_and_one_that_is_lacking_is_english() ->
     assert parts[1:4] == ["Sign out", "&lt;The Quay&gt; %(x)s verlassen", "3 Tage"]
 
 
-def test_a_word_of_the_wire_is_translated_and_any_other_is_as_it_is() -> None:
+def test_wire_values_are_translated_and_other_words_unchanged() -> None:
     assert [translate_word("urgent"), translate_word("100 %s"), translate_word(None)] == [
         "dringend",
         "100 %s",
@@ -59,17 +59,17 @@ def test_a_word_of_the_wire_is_translated_and_any_other_is_as_it_is() -> None:
     ]
 
 
-def test_a_page_brings_what_its_scripts_say_and_the_rule_of_numbers() -> None:
-    brought = browser_catalogue(Catalogue("de", TEXTS, frontend_texts=frozenset(["%(num)s day"])))
+def test_a_page_carries_the_texts_of_its_scripts_and_the_plural_rule() -> None:
+    brought = browser_catalog(Catalog("de", TEXTS, frontend_texts=frozenset(["%(num)s day"])))
 
     assert brought is not None
     assert brought["texts"] == {"%(num)s day": ["%(num)s Tag", "%(num)s Tage"]}
     assert str(brought["forms"])[:4] == "1011"
     assert len(str(brought["forms"])) == 200
-    assert browser_catalogue(Catalogue()) is None
+    assert browser_catalog(Catalog()) is None
 
 
-def test_numbers_and_days_are_written_as_the_language_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_and_dates_follow_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
     assert format_number(20_000) == "20.000"
     assert find_plural("%(num)s day", "%(num)s days", 1) == "%(num)s Tag"
     assert format_date(date(2026, 11, 27)) == "27 Nov 2026"

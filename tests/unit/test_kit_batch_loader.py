@@ -28,55 +28,55 @@ class LoaderFixture:
         return {key: key.upper() for key in keys if key != "nobody"}
 
 
-async def ask(together: BatchLoader[str, str], *keys: str) -> list[asyncio.Task[str | None]]:
-    tasks = [asyncio.create_task(together.load(key)) for key in keys]
+async def ask(loader: BatchLoader[str, str], *keys: str) -> list[asyncio.Task[str | None]]:
+    tasks = [asyncio.create_task(loader.load(key)) for key in keys]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return tasks
 
 
-async def test_those_who_come_while_one_is_asked_are_asked_together() -> None:
-    loader = LoaderFixture()
-    together = BatchLoader(loader.answer)
+async def test_concurrent_lookups_share_one_query() -> None:
+    source = LoaderFixture()
+    loader = BatchLoader(source.answer)
 
-    tasks = await ask(together, "a") + await ask(together, "b", "c", "nobody")
-    loader.gate.set()
+    tasks = await ask(loader, "a") + await ask(loader, "b", "c", "nobody")
+    source.gate.set()
 
     assert await asyncio.gather(*tasks) == ["A", "B", "C", None]
-    assert loader.questions == [["a"], ["b", "c", "nobody"]]
+    assert source.questions == [["a"], ["b", "c", "nobody"]]
 
 
-async def test_the_same_key_is_asked_for_once() -> None:
-    loader = LoaderFixture()
-    together = BatchLoader(loader.answer)
+async def test_a_key_is_queried_once() -> None:
+    source = LoaderFixture()
+    loader = BatchLoader(source.answer)
 
-    tasks = await ask(together, "first") + await ask(together, "b", "b")
-    loader.gate.set()
+    tasks = await ask(loader, "first") + await ask(loader, "b", "b")
+    source.gate.set()
 
     assert await asyncio.gather(*tasks) == ["FIRST", "B", "B"]
-    assert loader.questions == [["first"], ["b"]]
+    assert source.questions == [["first"], ["b"]]
 
 
-async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
-    loader = LoaderFixture()
-    together = BatchLoader(loader.answer)
-    gone, stays = await ask(together, "a", "a")
+async def test_a_cancelled_caller_does_not_affect_the_others() -> None:
+    source = LoaderFixture()
+    loader = BatchLoader(source.answer)
+    gone, stays = await ask(loader, "a", "a")
 
     gone.cancel()
-    loader.gate.set()
+    source.gate.set()
 
     assert await stays == "A"
 
 
-async def test_a_question_that_failed_fails_for_those_who_asked_and_no_one_later() -> None:
-    loader = LoaderFixture()
-    together = BatchLoader(loader.answer)
-    loader.broken = True
-    (task,) = await ask(together, "a")
-    loader.gate.set()
+async def test_a_failed_query_fails_only_its_own_callers() -> None:
+    source = LoaderFixture()
+    loader = BatchLoader(source.answer)
+    source.broken = True
+    (task,) = await ask(loader, "a")
+    source.gate.set()
 
     with pytest.raises(OSError, match="broken"):
         await task
 
-    loader.broken = False
-    assert await together.load("a") == "A"
+    source.broken = False
+    assert await loader.load("a") == "A"

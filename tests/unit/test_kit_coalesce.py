@@ -7,18 +7,18 @@ from collections.abc import Callable
 from deskwire.kit.coalesce import Coalescer
 
 
-def test_many_who_ask_are_one_at_once_and_one_at_the_end_of_each_gap() -> None:
+def test_many_calls_become_one_at_once_and_one_per_interval() -> None:
     done = list[str]()
     waiting = list[Callable[[], None]]()
-    pace = Coalescer(lambda: done.append("done"), 0.15, lambda _gap, act: waiting.append(act))
+    coalescer = Coalescer(lambda: done.append("done"), 0.15, lambda _gap, act: waiting.append(act))
 
     for _ in range(300):
-        pace.schedule()
+        coalescer.schedule()
     assert len(done) == 1
     waiting.pop()()
     assert len(done) == 2
     waiting.pop()()
     assert (len(done), waiting) == (2, [])
-    pace.schedule()
+    coalescer.schedule()
 
     assert len(done) == 3

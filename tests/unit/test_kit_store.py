@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
+from obstore.exceptions import GenericError
 from obstore.store import LocalStore, MemoryStore
 
-from deskwire.kit.errors import Invalid
+from deskwire.kit import store as kit_store
+from deskwire.kit import store_calls
+from deskwire.kit.errors import Invalid, Unavailable
 from deskwire.kit.ids import new_id
-from deskwire.kit.object_store import BucketStore
+from deskwire.kit.object_store import BucketStore, describe_error
 from deskwire.kit.open_store import open_store
 from deskwire.kit.store import CHUNK_SIZE, DiskStore, NoSuchKey, Store
+from deskwire.kit.store_calls import StoreCalls
 
 LATER = 2**45  # ms; after everything here
 Make = Callable[[Path], Store]
@@ -46,7 +52,7 @@ def disk(tmp_path: Path) -> DiskStore:
     return DiskStore(tmp_path / "files")
 
 
-async def test_what_is_put_comes_back_whole_and_in_part(store: Store) -> None:
+async def test_a_stored_file_can_be_read_whole_and_in_part(store: Store) -> None:
     key, content = new_id(), os.urandom(CHUNK_SIZE * 2 + 17)
 
     size = await store.put(key, parts_of(content))
@@ -59,7 +65,7 @@ async def test_what_is_put_comes_back_whole_and_in_part(store: Store) -> None:
     assert await read(store, key, len(content) - 2, len(content) + 99) == content[-2:]
 
 
-async def test_an_empty_file_is_a_file(store: Store) -> None:
+async def test_an_empty_file_can_be_stored(store: Store) -> None:
     key = new_id()
 
     assert await store.put(key, parts_of(b"")) == 0
@@ -68,14 +74,14 @@ async def test_an_empty_file_is_a_file(store: Store) -> None:
     assert await read(store, key) == b""
 
 
-async def test_what_is_not_there_is_missing_before_anything_is_read(store: Store) -> None:
+async def test_a_missing_file_raises_before_reading(store: Store) -> None:
     with pytest.raises(NoSuchKey):
         await store.open(new_id())
     with pytest.raises(NoSuchKey):
         await store.size(new_id())
 
 
-async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: Store) -> None:
+async def test_a_file_can_be_deleted_twice(store: Store) -> None:
     key = new_id()
     await store.put(key, parts_of(b"x"))
 
@@ -86,7 +92,7 @@ async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: Store) ->
         await store.size(key)
 
 
-async def test_what_breaks_off_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
+async def test_an_interrupted_upload_leaves_nothing(store: Store, tmp_path: Path) -> None:
     key = new_id()
 
     async def breaking() -> AsyncIterator[bytes]:
@@ -100,7 +106,7 @@ async def test_what_breaks_off_leaves_nothing_behind(store: Store, tmp_path: Pat
     assert files_in(tmp_path) == []
 
 
-async def test_keys_are_listed_by_their_age(store: Store) -> None:
+async def test_keys_are_listed_by_age(store: Store) -> None:
     keys = {new_id(), new_id(), f"{new_id()}.thumb"}
     for key in keys:
         await store.put(key, parts_of(b"x"))
@@ -123,7 +129,9 @@ async def test_a_key_never_leads_out_of_the_store(store: Store, key: str) -> Non
         await store.delete(key)
 
 
-async def test_only_the_owner_may_read_what_is_on_the_disk(disk: DiskStore, tmp_path: Path) -> None:
+async def test_files_on_disk_are_readable_by_their_owner_only(
+    disk: DiskStore, tmp_path: Path
+) -> None:
     key = new_id()
 
     await disk.put(key, parts_of(b"x"))
@@ -133,7 +141,7 @@ async def test_only_the_owner_may_read_what_is_on_the_disk(disk: DiskStore, tmp_
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-async def test_no_one_sees_half_of_it(disk: DiskStore) -> None:
+async def test_a_file_is_never_visible_before_it_is_complete(disk: DiskStore) -> None:
     key = new_id()
 
     async def looking() -> AsyncIterator[bytes]:
@@ -147,7 +155,7 @@ async def test_no_one_sees_half_of_it(disk: DiskStore) -> None:
     assert await read(disk, key) == b"halfwhole"
 
 
-async def test_what_a_killed_process_left_on_its_way_is_removed(
+async def test_temporary_files_of_a_killed_process_are_removed(
     disk: DiskStore, tmp_path: Path
 ) -> None:
     left = tmp_path / "files" / "incoming" / "tmp123"
@@ -160,14 +168,73 @@ async def test_what_a_killed_process_left_on_its_way_is_removed(
     assert not left.exists()
 
 
-async def test_files_of_others_in_the_folder_are_not_listed(
-    disk: DiskStore, tmp_path: Path
-) -> None:
+async def test_foreign_files_in_the_folder_are_not_listed(disk: DiskStore, tmp_path: Path) -> None:
     other = tmp_path / "files" / "7f" / "notes.txt"
     other.parent.mkdir(parents=True)
     other.write_text("mine")
 
     assert await keys_before(disk, LATER) == set()
+
+
+async def test_a_stalled_folder_is_unavailable_after_a_timeout(
+    disk: DiskStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_calls, "CALL_TIMEOUT", 0.05)
+    monkeypatch.setattr(kit_store, "CALL_TIMEOUT", 0.05)
+    key = new_id()
+    path = tmp_path / "files" / key[-2:] / key
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)  # opening it waits for a writer
+
+    with pytest.raises(Unavailable) as refused:
+        await disk.open(key)
+
+    assert refused.value.reason.endswith("/files failed: no answer within 0 s")
+    os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))  # the thread goes on, and closes the file
+
+
+async def test_the_last_call_is_made_although_its_task_is_cancelled() -> None:
+    calls, released, closed = StoreCalls("a store", 1), Event(), Event()
+    blocked = asyncio.ensure_future(calls.run(released.wait))
+    await asyncio.sleep(0)  # it has the one thread
+    closing = asyncio.ensure_future(calls.finish(closed.set))
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    assert not closed.is_set()
+
+    released.set()
+    await blocked
+
+    await calls.run(lambda: None)  # the thread makes them in order
+    assert closed.is_set()
+
+
+async def test_a_full_disk_is_unavailable_and_stores_nothing(
+    disk: DiskStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    monkeypatch.setattr(disk, "_create_temporary_file", lambda: full.open("wb"))
+
+    with pytest.raises(Unavailable) as refused:
+        await disk.put(new_id(), parts_of(b"x" * CHUNK_SIZE))
+
+    assert refused.value.reason.endswith("/files failed: No space left on device")
+    assert not full.is_symlink()
+
+
+async def test_an_error_of_a_bucket_is_one_line_without_secrets() -> None:
+    error = GenericError(
+        "Generic S3 error: Error performing PUT http://s3.test/desk/k in 3ms - Server returned "
+        "non-2xx status code: 503 Slow Down: <Error><Code>SlowDown</Code></Error>\n\nDebug source"
+    )
+
+    assert describe_error(error) == "the bucket answered SlowDown"
+    assert describe_error(GenericError("status code: 502 Bad Gateway: \n\nDebug")) == (
+        "the bucket answered 502 Bad Gateway"
+    )
+    assert describe_error(GenericError("HTTP error: timed out\n\nDebug")) == "HTTP error: timed out"
 
 
 def test_a_setting_names_a_folder_or_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +245,7 @@ def test_a_setting_names_a_folder_or_a_bucket(monkeypatch: pytest.MonkeyPatch) -
     assert repr(open_store("s3://desk/prefix")) == "BucketStore('s3://desk/prefix')"
 
 
-def test_a_bucket_that_cannot_be_used_is_said_in_a_sentence(
+def test_an_unusable_bucket_is_reported_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
@@ -190,12 +257,12 @@ def test_a_bucket_that_cannot_be_used_is_said_in_a_sentence(
     assert "very-secret" not in str(refused.value)
 
 
-def test_a_bucket_without_its_client_is_said_in_a_sentence(
+def test_a_missing_s3_client_is_reported_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "deskwire.kit.object_store", None)
 
-    with pytest.raises(Invalid, match=r"pip install 'deskwire\[s3\]'"):
+    with pytest.raises(Invalid, match=r"-m pip install 'obstore>=0\.12'"):
         open_store("s3://desk/prefix")
 
 

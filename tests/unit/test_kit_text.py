@@ -1,4 +1,4 @@
-"""Test the normalisation of text for comparison and for display."""
+"""Test the normalization of text for comparison and for display."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ INVISIBLE = [
 
 
 @pytest.mark.parametrize("name", INVISIBLE, ids=ascii)
-def test_a_name_no_one_can_see_is_refused(name: str) -> None:
+def test_an_invisible_name_is_refused(name: str) -> None:
     with pytest.raises(Invalid):
         parse_name(name)
 
 
 @pytest.mark.parametrize("name", ["Ada", "李", "👩\u200d🚒", "O’Brien", "नी", "א"])
-def test_a_name_people_have_is_taken(name: str) -> None:
+def test_a_real_name_is_accepted(name: str) -> None:
     assert parse_name(name) == name
 
 
 @given(st.text())
-def test_what_is_shown_has_no_power_over_a_terminal(text: str) -> None:
+def test_escaped_text_cannot_control_a_terminal(text: str) -> None:
     shown = escape_control_characters(text)
 
     assert not any(
@@ -43,12 +43,12 @@ def test_what_is_shown_has_no_power_over_a_terminal(text: str) -> None:
     assert escape_control_characters(shown) == shown
 
 
-def test_an_escape_sequence_is_written_out() -> None:
+def test_an_escape_sequence_is_escaped() -> None:
     assert escape_control_characters("a\x1b[2J\x9b2J\u202eb ü") == "a\\x1b[2J\\x9b2J\\u202eb ü"
 
 
 @given(st.text())
-def test_folding_again_changes_nothing(text: str) -> None:
+def test_folding_text_is_idempotent(text: str) -> None:
     assert fold_text(fold_text(text)) == fold_text(text)
 
 
@@ -67,12 +67,12 @@ def test_folding_again_changes_nothing(text: str) -> None:
         ("x" * 200, ["x" * MAX_WORD_LENGTH]),
     ],
 )
-def test_words_are_what_is_between_everything_else(text: str, words: list[str]) -> None:
+def test_text_is_split_into_words(text: str, words: list[str]) -> None:
     assert split_words(text) == words
 
 
 @given(st.text())
-def test_no_word_holds_what_a_database_would_part_it_at(text: str) -> None:
+def test_no_word_contains_a_separator_of_the_database(text: str) -> None:
     for word in split_words(text):
         assert 0 < len(word) <= MAX_WORD_LENGTH
         assert not any(sign.isspace() or (sign.isascii() and not sign.isalnum()) for sign in word)

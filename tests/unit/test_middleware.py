@@ -75,7 +75,7 @@ def client(public_url: str | None = DESK, base: str = "https://desk.test") -> ht
         ({**COOKIE, "sec-fetch-site": "same-origin"}, 200),
     ],
 )
-async def test_only_our_own_pages_may_change_something(
+async def test_only_same_origin_pages_may_make_changes(
     headers: dict[str, str], status: int
 ) -> None:
     async with client() as browser:
@@ -85,14 +85,14 @@ async def test_only_our_own_pages_may_change_something(
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_every_method_that_changes_is_guarded(method: str) -> None:
+async def test_every_unsafe_method_is_guarded(method: str) -> None:
     async with client() as browser:
         answer = await browser.request(method, "/write", headers={"origin": "https://eve.test"})
 
     assert answer.status_code == 403
 
 
-async def test_two_origins_are_one_too_many() -> None:
+async def test_two_origin_headers_are_refused() -> None:
     async with client() as browser:
         both = [("origin", DESK), ("origin", "https://eve.test")]
         answer = await browser.post("/write", headers=both)
@@ -100,7 +100,7 @@ async def test_two_origins_are_one_too_many() -> None:
     assert answer.status_code == 403
 
 
-async def test_a_refusal_says_what_does_not_fit_and_what_to_do() -> None:
+async def test_a_refusal_names_the_mismatch_and_a_solution() -> None:
     async with client() as browser:
         answer = await browser.post("/write", headers={"origin": "https://eve.test"})
 
@@ -116,7 +116,7 @@ async def test_without_a_public_url_the_host_decides() -> None:
     assert (own.status_code, other.status_code) == (200, 403)
 
 
-async def test_a_page_of_another_site_may_be_linked_to() -> None:
+async def test_cross_site_links_to_pages_work() -> None:
     async with client() as browser:
         answer = await browser.get("/page", headers={**COOKIE, "sec-fetch-site": "cross-site"})
 
@@ -132,7 +132,7 @@ async def test_only_webhooks_are_exempt(path: str) -> None:
     assert (signed.status_code, other.status_code) == (200, 403)
 
 
-async def test_every_answer_says_what_a_browser_may_do() -> None:
+async def test_every_response_has_the_security_headers() -> None:
     async with client() as browser:
         answers = [
             await browser.get("/page"),
@@ -160,7 +160,7 @@ async def test_plain_http_sends_no_hsts() -> None:
     assert "strict-transport-security" not in answer.headers
 
 
-async def test_pages_are_not_stored_unless_they_say_so() -> None:
+async def test_responses_are_not_cacheable_by_default() -> None:
     async with client() as browser:
         silent, own, text = (
             await browser.get("/page"),
@@ -186,7 +186,7 @@ async def test_pages_are_not_stored_unless_they_say_so() -> None:
         ("text/plain", 1_048_577, 413),
     ],
 )
-async def test_a_body_is_no_larger_than_its_kind_needs(kind: str, size: int, status: int) -> None:
+async def test_body_limits_follow_the_content_type(kind: str, size: int, status: int) -> None:
     async with client() as browser:
         answer = await browser.post(
             "/write", content=b"x" * size, headers={"content-type": kind, "origin": DESK}
@@ -211,7 +211,7 @@ async def test_a_body_without_a_length_is_counted_while_it_is_read() -> None:
     )
 
 
-async def test_a_plain_app_that_reads_too_much_is_stopped_too() -> None:
+async def test_a_plain_asgi_app_is_limited_too() -> None:
     async def read_all(_scope: Scope, receive: Receive, _send: Send) -> None:
         while (await receive()).get("more_body"):
             pass
@@ -223,7 +223,7 @@ async def test_a_plain_app_that_reads_too_much_is_stopped_too() -> None:
     assert sent[0]["status"] == 413
 
 
-async def test_a_body_that_trickles_is_refused_and_one_that_is_here_is_not_hurried() -> None:
+async def test_a_trickling_body_is_refused_and_a_received_one_is_not() -> None:
     never = asyncio.Event()
     sent: list[Message] = []
 
@@ -272,7 +272,7 @@ async def run(app, chunks: list[bytes], method: str = "GET") -> list[Message]:
     return sent
 
 
-async def test_a_stream_passes_piece_by_piece_and_its_headers_stay_its_own() -> None:
+async def test_a_stream_passes_unbuffered_and_shared_headers_stay_unchanged() -> None:
     shared = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
     seen_after_each: list[int] = []
     sent: list[Message] = []
@@ -299,7 +299,7 @@ async def test_a_stream_passes_piece_by_piece_and_its_headers_stay_its_own() -> 
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "websocket"])
-async def test_what_is_no_request_passes_untouched(kind: str) -> None:
+async def test_scopes_other_than_http_pass_unchanged(kind: str) -> None:
     passed: list[Scope] = []
 
     async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -316,7 +316,7 @@ async def test_what_is_no_request_passes_untouched(kind: str) -> None:
     assert passed == [{"type": kind}]
 
 
-async def test_an_answer_without_headers_gets_them() -> None:
+async def test_a_response_without_headers_gets_the_security_headers() -> None:
     async def bare(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 204})
 
@@ -341,7 +341,7 @@ async def test_an_answer_without_headers_gets_them() -> None:
         ("http://[", None),
     ],
 )
-def test_an_origin_has_one_form(url: str, origin: str | None) -> None:
+def test_an_origin_is_normalized(url: str, origin: str | None) -> None:
     assert normalize_origin(url) == origin
 
 
@@ -359,5 +359,5 @@ def test_an_origin_has_one_form(url: str, origin: str | None) -> None:
         ("/requests?next=/x", "/requests?next=/x"),
     ],
 )
-def test_the_secret_of_a_link_is_not_written_down(path: str, shown: str) -> None:
+def test_the_token_of_a_link_is_not_logged(path: str, shown: str) -> None:
     assert redact_paths(path) == shown

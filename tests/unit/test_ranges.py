@@ -29,24 +29,26 @@ from deskwire.web.http.ranges import RangeNotSatisfiable, matches_if_none_match,
         ("bytes= 0-1", None),
     ],
 )
-def test_one_part_or_all(header: str | None, part: tuple[int, int] | None) -> None:
+def test_a_range_header_selects_one_range_or_the_whole_file(
+    header: str | None, part: tuple[int, int] | None
+) -> None:
     assert parse_range(header, 10) == part
 
 
 @pytest.mark.parametrize(
     "header", ["bytes=10-", "bytes=10-20", "bytes=-0", "bytes=" + "9" * 18 + "-"]
 )
-def test_a_part_that_is_not_there_is_refused(header: str) -> None:
+def test_a_range_past_the_end_is_refused(header: str) -> None:
     with pytest.raises(RangeNotSatisfiable):
         parse_range(header, 10)
 
 
-def test_an_empty_file_has_no_parts() -> None:
+def test_an_empty_file_has_no_ranges() -> None:
     with pytest.raises(RangeNotSatisfiable):
         parse_range("bytes=0-", 0)
 
 
-def test_what_the_browser_has_is_known_by_its_tag() -> None:
+def test_a_cached_copy_is_recognized_by_its_etag() -> None:
     assert matches_if_none_match('"a", W/"b"', '"b"')
     assert matches_if_none_match("*", '"b"')
     assert not matches_if_none_match(None, '"b"')

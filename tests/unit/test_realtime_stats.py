@@ -22,7 +22,7 @@ def received(*writers: FakeWriter) -> tuple[int, int]:
     return len(events), sum(map(len, events))
 
 
-async def test_an_event_counts_once_for_each_stream_that_hears_it():
+async def test_an_event_counts_once_per_stream_that_receives_it():
     async with running_hub(HubFixture()) as hub_fixture:
         hub_fixture.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}, "cy": {"guild:2"}}
         writers = [hub_fixture.open_stream(person) for person in ("ada", "bo", "cy")]
@@ -35,7 +35,7 @@ async def test_an_event_counts_once_for_each_stream_that_hears_it():
         assert hub_fixture.hub.stats.events == {"ticket.updated": 1}
 
 
-async def test_a_burst_counts_what_each_stream_hears_of_it():
+async def test_a_burst_counts_the_events_each_stream_receives():
     async with running_hub(HubFixture()) as hub_fixture:
         hub_fixture.channels_by_person = {
             "ada": {"guild:1", "guild:2"},
@@ -78,7 +78,7 @@ async def test_streams_on_several_channels_of_an_event_count_once():
         assert hub_fixture.hub.stats.sends == 5 + 4
 
 
-async def test_what_a_stream_that_stands_still_hears_later_counts_then():
+async def test_events_of_a_paused_stream_count_when_it_receives_them():
     async with running_hub(HubFixture()) as hub_fixture:
         hub_fixture.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}}
         ada, bo = hub_fixture.open_stream("ada"), hub_fixture.open_stream("bo")
@@ -98,7 +98,7 @@ async def test_what_a_stream_that_stands_still_hears_later_counts_then():
         assert bo.positions == [1, 2, 3]
 
 
-async def test_every_stream_that_was_opened_is_open_or_has_ended_for_one_reason(
+async def test_every_opened_stream_is_open_or_ended_for_one_reason(
     monkeypatch: pytest.MonkeyPatch,
 ):
     async with running_hub(HubFixture(streams_per_person=2)) as hub_fixture:
@@ -126,7 +126,7 @@ async def test_every_stream_that_was_opened_is_open_or_has_ended_for_one_reason(
         assert counts.opened == counts.closed == {"all": 4}
 
 
-async def test_a_drain_is_a_reason_too():
+async def test_a_drain_counts_as_an_end_reason():
     async with running_hub(HubFixture()) as hub_fixture:
         hub_fixture.open_stream("ada")
 
@@ -135,7 +135,7 @@ async def test_a_drain_is_a_reason_too():
         assert hub_fixture.hub.stats.close_reasons == {"restart": 1}
 
 
-async def test_a_slow_stream_is_let_go_and_comes_back_because_of_it():
+async def test_a_slow_stream_is_counted_when_closed_and_when_it_returns():
     async with running_hub(HubFixture(buffer_bytes=1500)) as hub_fixture:
         hub_fixture.channels_by_person = {"ada": {"guild:1"}}
         slow = hub_fixture.open_stream("ada")
@@ -153,7 +153,7 @@ async def test_a_slow_stream_is_let_go_and_comes_back_because_of_it():
         assert counts.starts == {("live", None): 1, ("resumed", "slow"): 1}
 
 
-async def test_resumes_and_resets_are_counted_by_how_and_why():
+async def test_resumes_and_resets_are_counted_by_kind_and_reason():
     async with running_hub(HubFixture()) as hub_fixture:
         hub_fixture.publish("guild:1")
         for after in (None, 1, 2, "ffffffff-1", "nonsense"):
@@ -169,7 +169,7 @@ async def test_resumes_and_resets_are_counted_by_how_and_why():
         }
 
 
-async def test_streams_wait_until_access_has_answered():
+async def test_streams_count_as_waiting_until_authorized():
     async with running_hub(HubFixture()) as hub_fixture:
         hub_fixture.answer_gate = asyncio.Event()
         hub_fixture.open_stream("ada")
@@ -195,7 +195,7 @@ def test_a_duration_is_in_the_first_bucket_that_holds_it():
     assert total == 60.0 + BUCKET_BOUNDS[0] + BUCKET_BOUNDS[1]
 
 
-def test_threads_time_what_they_run_also_where_it_fails():
+def test_thread_pools_time_calls_including_failed_ones():
     threads = TimedThreadPool(1, name="test")
 
     assert threads.submit(divmod, 7, 2).result() == (3, 1)
@@ -206,7 +206,7 @@ def test_threads_time_what_they_run_also_where_it_fails():
         assert sum(durations.read()[0]) == 2
 
 
-async def test_the_loop_is_as_late_as_what_is_due_in_it():
+async def test_loop_lag_is_the_delay_of_a_timer():
     lags, time = DurationHistogram(), [0.0]
     late = iter((0.0, 0.2, 0.0))
 

@@ -16,15 +16,15 @@ INITIALS: dict[str, str] = json.loads((Path(__file__).parent.parent / "initials.
 
 
 @pytest.mark.parametrize(("name", "letters"), INITIALS.items())
-def test_initials_are_those_the_client_store_writes(name: str, letters: str) -> None:
+def test_initials_equal_those_the_frontend_writes(name: str, letters: str) -> None:
     assert initials(name) == initials_or_empty(name) == letters
 
 
-def test_a_time_reads_the_same_for_everyone() -> None:
+def test_utc_text_is_independent_of_the_reader() -> None:
     assert utc_text(1_795_348_800_000) == "22 Nov 2026, 12:00 UTC"
 
 
-def test_an_empty_state_is_empty_wherever_it_is_asked() -> None:
+def test_every_attribute_of_the_empty_state_is_empty() -> None:
     assert (str(EMPTY_STATE.assignee.name), list(EMPTY_STATE.tags), bool(EMPTY_STATE)) == (
         "",
         [],
@@ -33,9 +33,9 @@ def test_an_empty_state_is_empty_wherever_it_is_asked() -> None:
     assert (utc_text(EMPTY_STATE), initials_or_empty(EMPTY_STATE)) == ("", "")
 
 
-def test_an_element_and_its_block_have_one_name() -> None:
+def test_a_block_is_named_after_its_element() -> None:
     assert block_name("ticket-list") == "live_ticket_list"
 
 
-def test_every_refusal_has_words_for_people() -> None:
+def test_every_error_status_has_a_title() -> None:
     assert set(STATUS_BY_REFUSAL.values()) <= set(TITLE_BY_STATUS)

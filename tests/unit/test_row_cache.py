@@ -61,7 +61,7 @@ def test_the_same_row_is_rendered_once(counted_macro: Counted) -> None:
 
 
 @pytest.mark.parametrize("changed", CHANGES, ids=lambda changed: next(iter(changed)))
-def test_another_state_is_another_row(counted_macro: Counted, changed: dict[str, Any]) -> None:
+def test_a_changed_row_is_rendered_again(counted_macro: Counted, changed: dict[str, Any]) -> None:
     row = cache_rows(counted_macro, EMPTY_STATE)
     row(NOW, "held", 1)
 
@@ -71,7 +71,7 @@ def test_another_state_is_another_row(counted_macro: Counted, changed: dict[str,
     assert counted_macro.made == 2
 
 
-def test_so_is_another_mark_and_another_zone(counted_macro: Counted) -> None:
+def test_another_marker_or_time_zone_is_rendered_again(counted_macro: Counted) -> None:
     row = cache_rows(counted_macro, EMPTY_STATE)
     rows = {row(NOW, "held", 1, False), row(NOW, "held", 1, True), row(NOW, "held", 2, False)}
     with use_time_zone("Asia/Tokyo"):

@@ -7,7 +7,7 @@ import resource
 from deskwire.server.serve import raise_file_limit
 
 
-def test_a_server_may_open_as_many_files_as_the_machine_allows() -> None:
+def test_the_server_raises_its_file_limit_to_the_maximum() -> None:
     before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(before, 512), hard))
     try:

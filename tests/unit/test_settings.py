@@ -19,7 +19,7 @@ def an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_environment_beats_both_files_and_the_demo(
+def test_the_environment_takes_precedence_over_both_files_and_the_demo(
     an_empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     demo = {"port": 1}
@@ -35,7 +35,7 @@ def test_the_environment_beats_both_files_and_the_demo(
     assert load_settings(demo).port == 4
 
 
-def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "")
 
     assert load_settings({"port": 5}).port == 5
@@ -51,7 +51,9 @@ def test_all_problems_are_reported_at_once_by_name(monkeypatch: pytest.MonkeyPat
     assert sorted(line.partition(":")[0] for line in refused.value.problems) == ["PORT", "SIGN_UP"]
 
 
-def test_what_production_needs_is_reported_with_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_requirements_are_reported_with_all_other_problems(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", "abc")
     monkeypatch.setenv("PORT", "99999")
@@ -68,7 +70,7 @@ def test_what_production_needs_is_reported_with_all_else(monkeypatch: pytest.Mon
     ("host", "address"),
     [("0.0.0.0", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000")],
 )
-def test_the_address_can_be_opened_on_this_machine(
+def test_the_local_url_can_be_opened_on_this_machine(
     host: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOST", host)
@@ -100,7 +102,7 @@ def test_production_refuses_a_weak_secret(secret: str, monkeypatch: pytest.Monke
         load_settings()
 
 
-def test_a_secret_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_is_not_valid_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", "\udcff" * MIN_SECRET_LENGTH)
 
     with pytest.raises(InvalidSettings, match="BOT_WEBHOOK_SECRET: must be text"):
@@ -143,7 +145,7 @@ OTHER = "o" * MIN_SECRET_LENGTH
         (" ", []),
     ],
 )
-def test_the_whole_is_valid_and_so_is_each_long_part(
+def test_a_secret_with_commas_is_valid_as_a_whole_and_in_long_parts(
     text: str, secrets: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", text)
@@ -187,12 +189,42 @@ def test_mail_needs_a_sender_and_an_address_for_its_links(monkeypatch: pytest.Mo
     )
 
 
-def test_without_a_server_there_is_no_relay() -> None:
+def test_without_an_smtp_url_there_is_no_mail_server() -> None:
     assert load_settings().smtp_server is None
 
 
+@pytest.mark.parametrize(
+    ("environment", "host", "smtp_tls", "start_tls"),
+    [
+        ("production", "mail.test", "", True),
+        ("production", "mail.test", "offered", None),
+        ("production", "127.0.0.1", "", False),
+        ("production", "127.0.0.1", "required", True),
+        ("development", "mail.test", "", None),
+        ("development", "mail.test", "required", True),
+    ],
+)
+def test_production_sends_mail_without_tls_only_if_configured(
+    environment: str,
+    host: str,
+    smtp_tls: str,
+    start_tls: bool | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", environment)
+    monkeypatch.setenv("PUBLIC_URL", "https://desk.test")
+    monkeypatch.setenv("SMTP_URL", f"smtp://{host}")
+    monkeypatch.setenv("SMTP_TLS", smtp_tls)
+    monkeypatch.setenv("MAIL_FROM", "desk@desk.test")
+
+    server = load_settings().smtp_server
+
+    assert server is not None
+    assert server.start_tls is start_tls
+
+
 @pytest.mark.parametrize("url", ["http://hunter2", "smtp://u:hunter2@h:port"])
-def test_an_address_that_takes_no_mail_is_refused_unseen(
+def test_an_invalid_smtp_url_is_refused_without_being_shown(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PUBLIC_URL", "https://desk.test")
@@ -205,18 +237,18 @@ def test_an_address_that_takes_no_mail_is_refused_unseen(
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_language_without_a_catalogue_is_refused_with_those_there_are(
+def test_a_language_without_a_catalog_is_refused_with_the_available_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DESK_LANGUAGE", "tlh")
 
     with pytest.raises(
-        InvalidSettings, match="DESK_LANGUAGE: has no catalogue; choose one of: de, en"
+        InvalidSettings, match="DESK_LANGUAGE: has no catalog; choose one of: de, en"
     ):
         load_settings()
 
 
-def test_what_a_desktop_says_of_its_own_language_is_not_for_us(
+def test_the_desktops_language_variable_is_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LANGUAGE", "fr_FR:fr")

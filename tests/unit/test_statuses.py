@@ -31,7 +31,7 @@ ADA, BO = "discord:1", "discord:2"
         ("canceled", False, "CLOSED"),
     ],
 )
-def test_what_the_bot_calls_a_status(status: Status, assigned: bool, word: WireStatus) -> None:
+def test_a_status_maps_to_the_bots_word(status: Status, assigned: bool, word: WireStatus) -> None:
     assert to_wire_status(status, is_assigned=assigned) == word
 
 
@@ -50,7 +50,7 @@ def test_what_the_bot_calls_a_status(status: Status, assigned: bool, word: WireS
         *((status, False, "OPEN", "new", None) for status in STATUSES),
     ],
 )
-def test_what_a_senders_word_does(
+def test_a_senders_word_sets_status_and_assignee(
     before: Status, claimed: bool, word: WireStatus, after: Status, assignee: str | None
 ) -> None:
     done = apply_wire_status(word, status=before, assignee=ADA, was_claimed=claimed, actor=BO)
@@ -66,7 +66,7 @@ def moved(at: int, word: str, actor: str = ADA) -> Fact:
     return Fact("ticket.status_changed", at, actor, {"newStatus": word})
 
 
-def test_a_late_fact_is_ordered_by_its_time() -> None:
+def test_a_late_event_is_ordered_by_its_time() -> None:
     closed, claimed = moved(20, "CLOSED"), moved(10, "CLAIMED")
 
     assert fold_facts([closed, claimed]) == fold_facts([claimed, closed])
@@ -79,7 +79,7 @@ def test_a_deleted_ticket_is_not_revived() -> None:
     assert fold_facts([deleted, moved(10, "OPEN"), moved(30, "OPEN")]).deleted_at == 20
 
 
-def test_a_reopened_ticket_is_not_closed_any_more() -> None:
+def test_a_reopened_ticket_has_no_closing_time() -> None:
     state = fold_facts([moved(10, "CLAIMED"), moved(20, "CLOSED"), moved(30, "OPEN")])
 
     assert (state.status, state.assignee, state.closed_at) == ("active", None, None)
@@ -92,7 +92,7 @@ def test_a_subject_changed_before_the_ticket_was_created_stays_changed() -> None
     assert fold_facts([changed, created]).subject == "New"
 
 
-def test_a_priority_can_be_cleared_and_tags_come_and_go() -> None:
+def test_priorities_can_be_cleared_and_tags_added_and_removed() -> None:
     def updated(at: int, **changes: object) -> Fact:
         return Fact("ticket.updated", at, ADA, {"changes": changes})
 

@@ -30,26 +30,26 @@ WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
         ("", "Unknown browser"),
     ],
 )
-def test_a_browser_has_a_name_one_recognises(agent: str, name: str) -> None:
+def test_a_browser_has_a_recognizable_name(agent: str, name: str) -> None:
     assert describe_user_agent(agent) == name
 
 
-def test_a_time_is_that_of_the_readers_clock() -> None:
+def test_a_time_is_shown_in_the_readers_time_zone() -> None:
     with use_time_zone("Asia/Tokyo"):
         assert local_time_text(NOON) == "22 Nov 2026, 21:00 JST"
     assert local_time_text(NOON) == utc_text(NOON) == "22 Nov 2026, 12:00 UTC"
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc", "/etc/passwd"])
-def test_a_zone_that_is_not_there_is_utc(zone: str) -> None:
+def test_an_unknown_time_zone_falls_back_to_utc(zone: str) -> None:
     with use_time_zone(zone):
         assert local_time_text(NOON) == utc_text(NOON)
 
 
-def test_an_empty_template_has_no_time() -> None:
+def test_the_empty_state_has_no_time() -> None:
     assert local_time_text(EMPTY_STATE) == ""
 
 
-def test_the_zones_one_may_choose_are_by_continent() -> None:
+def test_time_zones_are_grouped_by_continent() -> None:
     assert "Europe/Oslo" in time_zones_by_region()["Europe"]
     assert time_zones_by_region()["Other"] == ["UTC"]

@@ -84,7 +84,8 @@ function parseProblemDetail(text = ""): string {
   }
 }
 
-function showNetworkError(store: Store, clock: Clock): void {
+/** Say that the server does not answer, and that the text is still there. */
+export function showNetworkError(store: Store, clock: Clock): void {
   store.toaster.add("", `failure ${clock.now()}`, [], {
     title: t("The server can’t be reached"),
     text: t("Nothing you wrote is lost. Try again."),

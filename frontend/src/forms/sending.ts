@@ -6,37 +6,48 @@ import { t } from "../i18n";
 export interface SubmitResult {
   status: number; // HTTP status; 0: no answer
   detail: string; // the error message to show
+  id: string; // of what was saved; empty if the answer names none
+  href: string; // path of what was saved, or empty
 }
 
 /** Posts form fields. */
 export interface PostForm {
-  (url: string, fields: Record<string, string | string[]>): Promise<SubmitResult>;
+  (url: string, fields: readonly (readonly [string, string])[]): Promise<SubmitResult>;
 }
 
 /** Uploads one file. The result's id is empty if it was refused. */
 export interface UploadFile {
-  (
-    url: string,
-    file: File,
-    onProgress: (bytes: number) => void,
-  ): Promise<SubmitResult & { id: string }>;
+  (url: string, file: File, onProgress: (bytes: number) => void): Promise<SubmitResult>;
 }
 
 interface ResponseBody {
   id?: string;
+  href?: string;
   detail?: string;
 }
+
+const SEE_OTHER = 303; // HTTP status: the server leads to another page instead of answering
+const POST_TIMEOUT = 30_000; // ms; a form is small, and an answer that takes longer is lost
 
 /** Upload one file; the result's id is empty if it was refused. Reports the bytes sent. */
 export async function uploadFile(
   url: string,
   file: File,
   onProgress: (bytes: number) => void,
-): Promise<SubmitResult & { id: string }> {
+): Promise<SubmitResult> {
   const body = new FormData();
   body.append("file", file);
-  const result = await postBody(url, body, onProgress);
+  const result = await postBody(url, body, onProgress, 0);
   return { ...result, id: result.status === 201 ? result.id : "" };
+}
+
+/** Post form fields, and give up after a while. */
+export async function postFields(
+  url: string,
+  fields: readonly (readonly [string, string])[],
+): Promise<SubmitResult> {
+  const body = new URLSearchParams(fields.map(([name, value]) => [name, value]));
+  return await postBody(url, body, () => {}, POST_TIMEOUT);
 }
 
 /** Upload files one after another, in order, and stop after the first refused one.
@@ -48,7 +59,7 @@ export async function* uploadFiles(
   url: string,
   files: readonly File[],
   onProgress: (share: number) => void,
-): AsyncGenerator<SubmitResult & { id: string; file: File }> {
+): AsyncGenerator<SubmitResult & { file: File }> {
   const total = files.reduce((sum, { size }) => sum + size, 0) || 1; // bytes
   let done = 0; // bytes
   for (const file of files) {
@@ -62,23 +73,26 @@ export async function* uploadFiles(
   }
 }
 
-/** Post a body; return the status, and detail and id of the response. Never rejects. */
-export function postBody(
+/** Post a body; `timeout` in ms, 0 for none. Never rejects. */
+function postBody(
   url: string,
   body: FormData | URLSearchParams,
   onProgress: (bytes: number) => void,
-): Promise<SubmitResult & { id: string }> {
+  timeout: number,
+): Promise<SubmitResult> {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     request.open("POST", url);
+    request.timeout = timeout;
     request.setRequestHeader("Accept", "application/json");
     request.upload.onprogress = ({ loaded }) => onProgress(loaded);
     request.onload = () => {
-      const { id = "", detail = "" } = parseResponse(request);
-      resolve({ status: request.status, detail, id });
+      const { id = "", href = "", detail = "" } = parseResponse(request);
+      const isRedirected = new URL(url, location.href).href !== request.responseURL;
+      resolve({ status: isRedirected ? SEE_OTHER : request.status, detail, id, href });
     };
-    const unreachable = { status: 0, detail: t("The server can’t be reached."), id: "" };
-    request.onerror = request.onabort = () => resolve(unreachable);
+    const unreachable = { status: 0, detail: t("The server can’t be reached."), id: "", href: "" };
+    request.onerror = request.onabort = request.ontimeout = () => resolve(unreachable);
     request.send(body);
   });
 }

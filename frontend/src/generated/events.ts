@@ -145,7 +145,7 @@ export interface Line {
   kind: "reply" | "note" | "system";
   side?: "customer" | "staff" | "bot" | null;
   author?: PrincipalRef | null;
-  /** sanitised; safe to insert */
+  /** sanitized; safe to insert */
   html: string;
   /** ms */
   at: number;
@@ -325,6 +325,16 @@ export interface PrincipalRef {
   name: string;
   /** URL of a picture */
   picture?: string | null;
+}
+
+/** A person signed in. Their other devices list the new browser. */
+export interface SessionCreated {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** the session's public id */
+  session: string;
 }
 
 /** A session ended: by signing out, by a new password, or from another device. Its streams are closed. */
@@ -913,6 +923,7 @@ export interface EventData {
   "member.left": MemberLeft;
   "member.role_changed": MemberRoleChanged;
   "person.changed": PersonChanged;
+  "session.created": SessionCreated;
   "session.revoked": SessionRevoked;
   "ticket.reopened": TicketReopened;
   "ticket.assigned": TicketAssigned;
@@ -959,6 +970,7 @@ export const EVENT_TYPES = [
   "member.left",
   "member.role_changed",
   "person.changed",
+  "session.created",
   "session.revoked",
   "ticket.reopened",
   "ticket.assigned",

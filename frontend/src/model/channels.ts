@@ -18,8 +18,13 @@ export function diffChannels(before: ReadonlySet<string>, after: ReadonlySet<str
   };
 }
 
+/** Something that tells which channels are held. */
+export interface HeldChannels {
+  has(channel: string): boolean;
+}
+
 /** Return whether a viewer who holds `held` may see an element with `data-held="CHANNELS"`. */
-export function isVisible(channels: string, held: ReadonlySet<string>): boolean {
+export function isVisible(channels: string, held: HeldChannels): boolean {
   return splitWords(channels).some((channel) => held.has(channel));
 }
 
@@ -55,34 +60,96 @@ export function splitWords(text: string | null | undefined): string[] {
   return (text ?? "").split(/\s+/).filter((word) => word !== "");
 }
 
-/** The channels a viewer holds; null until they are known. */
+/** The channels of a `connected` frame. */
+export interface ToldChannels {
+  channels: readonly string[];
+  digest?: string; // of all channels, where there are too many to list; `channels` is then a part
+}
+
+/** Return the digest of channels: COUNT-CRC32 of their sorted names, as the server computes it. */
+export function digestChannels(channels: Iterable<string>): string {
+  const names = [...channels].sort();
+  return `${names.length}-${crc32(names.join("\n")).toString(16).padStart(8, "0")}`;
+}
+
+/** The channels a viewer holds.
+ *
+ * They are unknown before the page or the stream has stated them, and once the stream has stated
+ * the digest of others. Whatever was not revoked since then counts as held.
+ */
 export class ChannelSet {
   #channels: ReadonlySet<string> | null;
+  #revoked: Set<string> | null = null; // since a digest differed; null: none has
+  #digest: string | null = null; // the digest that differed, until the channels change again
 
   constructor(channels: Iterable<string> | null) {
     this.#channels = channels && new Set(channels);
   }
 
-  get channels(): ReadonlySet<string> | null {
-    return this.#channels;
+  /** What is held; null until anything was stated. */
+  get held(): HeldChannels | null {
+    const revoked = this.#revoked;
+    return this.#channels ?? (revoked && { has: (channel) => !revoked.has(channel) });
+  }
+
+  /** State the channels to another tab; `own` are those that the stream named beside a digest. */
+  told(own: readonly string[]): ToldChannels {
+    if (this.#revoked) return { channels: own, digest: this.#digest ?? "" };
+    return { channels: [...(this.#channels ?? [])] };
+  }
+
+  /** Compare with the channels of a stream; null: they are not the ones known so far. */
+  connect({ channels, digest }: ToldChannels): ChannelDiff | null {
+    if (digest === undefined) {
+      const wasUnknown = this.#revoked !== null;
+      const diff = this.#replace(channels);
+      return wasUnknown ? null : diff;
+    }
+    const known = this.#channels ? digestChannels(this.#channels) : this.#digest;
+    const isFirst = this.#channels === null && this.#revoked === null;
+    if (known === digest) return { lost: [], gained: [] };
+    this.#channels = null;
+    this.#revoked = new Set();
+    this.#digest = digest;
+    return isFirst ? { lost: [], gained: [] } : null;
+  }
+
+  grant(channels: readonly string[]): ChannelDiff {
+    if (!this.#revoked) return this.#replace([...(this.#channels ?? []), ...channels]);
+    for (const channel of channels) this.#revoked.delete(channel);
+    this.#digest = null;
+    return { lost: [], gained: [...channels] };
+  }
+
+  revoke(channels: readonly string[]): ChannelDiff {
+    if (this.#revoked) {
+      for (const channel of channels) this.#revoked.add(channel);
+      this.#digest = null;
+      return { lost: [...channels], gained: [] };
+    }
+    const revoked = new Set(channels);
+    return this.#replace([...(this.#channels ?? [])].filter((channel) => !revoked.has(channel)));
   }
 
   /** Replace all channels; the first replacement of an unknown set changes nothing. */
-  replace(channels: Iterable<string>): ChannelDiff {
+  #replace(channels: Iterable<string>): ChannelDiff {
     const after = new Set(channels);
     const diff = diffChannels(this.#channels ?? after, after);
     this.#channels = after;
+    this.#revoked = null;
+    this.#digest = null;
     return diff;
   }
+}
 
-  grant(channels: Iterable<string>): ChannelDiff {
-    return this.replace([...(this.#channels ?? []), ...channels]);
+/** Return the CRC-32 of ASCII text, as zlib computes it. */
+function crc32(text: string): number {
+  let crc = ~0;
+  for (let index = 0; index < text.length; index++) {
+    crc ^= text.charCodeAt(index);
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (0xedb88320 & -(crc & 1));
   }
-
-  revoke(channels: Iterable<string>): ChannelDiff {
-    const revoked = new Set(channels);
-    return this.replace([...(this.#channels ?? [])].filter((channel) => !revoked.has(channel)));
-  }
+  return ~crc >>> 0;
 }
 
 /** Return whether an element with `data-held="CHANNELS"` shows something of `workspace`. */

@@ -76,6 +76,7 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "member.left": null,
   "member.role_changed": null,
   "person.changed": null,
+  "session.created": null,
   "session.revoked": null,
   "ticket.reopened": reduceTicket,
   "ticket.assigned": reduceTicket,

@@ -111,6 +111,7 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   }),
   "member.role_changed": null,
   "person.changed": ({ linked, unlinked }) => createIdentityToast(linked, unlinked),
+  "session.created": null,
   "session.revoked": null,
   "ticket.reopened": (data) => createTicketToast(data, labels.REOPENED),
   "ticket.assigned": (data) =>

@@ -2,7 +2,7 @@
 
 import { type Clock, every } from "../clock";
 import type { Envelope } from "../generated/events";
-import { ChannelSet, channelsOfEvent, isTicketOfDeleted } from "../model/channels";
+import { type ChannelDiff, ChannelSet, channelsOfEvent, isTicketOfDeleted } from "../model/channels";
 import { RecentEvents } from "../model/recent_events";
 import { reduceEvent } from "../model/reducers";
 import { createToast, withOrganization } from "../model/toasts";
@@ -31,6 +31,8 @@ export interface StoreEnvironment {
   log(line: string): void;
   /** Another person created a ticket or posted a public reply in it. */
   onReply?(ticket: string): void;
+  /** The server answers: the stream has connected. */
+  onConnected?(): void;
 }
 
 /** The client side of one page: channels, rows, fragments, toasts and the indicator. */
@@ -89,10 +91,11 @@ export class Store implements TabListener {
       case "connected":
         this.#environment.log(describeConnect(frame.told, this.#isFirstConnect));
         this.#isFirstConnect = false;
-        this.#onChannelDiff(this.#channels.replace(frame.told.channels));
+        this.#onConnectedChannels(this.#channels.connect(frame.told));
         if (frame.told.verdict === "reset") this.fragments.markAllStale();
         this.fragments.onNotice();
         this.fragments.wake();
+        this.#environment.onConnected?.();
         break;
       case "granted":
         this.#onChannelDiff(this.#channels.grant(frame.told.channels));
@@ -157,7 +160,7 @@ export class Store implements TabListener {
 
   /** Remove from the page and from memory what the reader may no longer see. */
   #removeInvisible(): void {
-    const held = this.#channels.channels;
+    const held = this.#channels.held;
     if (!held) return;
     removeInvisible(document, held);
     this.toaster.forgetDetached();
@@ -166,7 +169,7 @@ export class Store implements TabListener {
 
   /** Return whether the reader holds a channel that shows `event`. */
   #isEventVisible(event: Envelope): boolean {
-    const held = this.#channels.channels;
+    const held = this.#channels.held;
     const channels = channelsOfEvent(event, this.#page.readerIds);
     return held === null || channels.length === 0 || channels.some((name) => held.has(name));
   }
@@ -199,6 +202,17 @@ export class Store implements TabListener {
       console.error(`[SSE] ${event.type} could not be applied; the page reloads its parts`, error);
       this.fragments.markAllStale();
     }
+  }
+
+  #onConnectedChannels(diff: ChannelDiff | null): void {
+    if (diff) {
+      this.#onChannelDiff(diff);
+      return;
+    }
+    this.#environment.log("channels: not those of this page; its parts reload");
+    this.#removeInvisible();
+    this.renderer.updateLists();
+    this.fragments.markAllStale();
   }
 
   #onChannelDiff({ lost, gained }: { lost: string[]; gained: string[] }): void {

@@ -11,7 +11,8 @@ export interface Connected {
   position: string; // cursor
   seat: string; // the subscription's id, as the server logs it
   because: string | null; // reason: behind, epoch, future, unreadable or slow; null: none
-  channels: string[]; // all channels the viewer holds
+  channels: readonly string[]; // all channels the viewer holds; with a digest, only their own
+  digest?: string; // of all channels, where there are more than 64
 }
 
 /** The last frame of a stream that the server ends. */

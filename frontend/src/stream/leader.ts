@@ -40,7 +40,7 @@ export interface LockCallbacks {
   onUnavailable(): void; // the browser grants no locks here
 }
 
-/** The Web Lock that makes a tab the leader. A new request replaces this tab's previous one. */
+/** The lock that makes a tab the leader: a Web Lock, or an elected one. A new request replaces this tab's previous one. */
 export interface LeaderLock {
   request(isStealing: boolean, callbacks: LockCallbacks): void;
   release(): void;

@@ -1,6 +1,6 @@
 // Buffer a tab's latest events with its cursor, to replay them to another tab.
 
-import { ChannelSet } from "../model/channels";
+import { type ChannelDiff, ChannelSet } from "../model/channels";
 import { isAtOrBefore } from "./cursor";
 import type { Connected, EventFrame, Frame } from "./frames";
 
@@ -37,7 +37,7 @@ export class ReplayBuffer {
         if (frame.told.verdict === "resumed" && this.#cursor !== null)
           this.#advanceCursor(frame.id);
         else this.#reset(frame.id);
-        this.#applyChannelDiff(this.#channels.replace(frame.told.channels));
+        this.#applyChannelDiff(this.#channels.connect(frame.told));
         break;
       case "granted":
         this.#applyChannelDiff(this.#channels.grant(frame.told.channels));
@@ -75,11 +75,12 @@ export class ReplayBuffer {
       this.#coveredFrom !== null &&
       isAtOrBefore(this.#coveredFrom, cursor) === true;
     const told: Connected = {
-      ...this.#connected,
+      type: "connected",
       verdict: isCovered ? "resumed" : "reset",
       because: null,
-      channels: [...(this.#channels.channels ?? [])],
+      seat: this.#connected.seat,
       position: isCovered ? cursor : current,
+      ...this.#channels.told(this.#connected.channels),
     };
     const missed = isCovered ? this.#events.filter(({ id }) => !isAtOrBefore(id, cursor)) : [];
     return [{ name: "connected", id: told.position, told }, ...missed];
@@ -109,7 +110,7 @@ export class ReplayBuffer {
    * Events of a lost channel must not be replayed, and older events of a gained channel are not in
    * the buffer.
    */
-  #applyChannelDiff({ lost, gained }: { lost: string[]; gained: string[] }): void {
-    if (lost.length + gained.length > 0) this.#reset("");
+  #applyChannelDiff(diff: ChannelDiff | null): void {
+    if (diff === null || diff.lost.length + diff.gained.length > 0) this.#reset("");
   }
 }

@@ -1,15 +1,17 @@
-// Connect tabs through Web Locks and a BroadcastChannel.
+// Connect tabs through a BroadcastChannel and, where the browser gives them, Web Locks.
 
+import type { Clock } from "../clock";
+import { ElectedLock, type LockMessage } from "./elected_lock";
 import type { LeaderLock, LockCallbacks, TabChannel } from "./leader";
 import type { Attention, TabMessage } from "./tab_messages";
 
 // Raise it whenever tab_messages.ts changes, so that tabs opened before an upgrade stay separate.
-const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 2;
 const SESSION_CHANNEL = "deskwire"; // one for all sessions: tabs learn of a sign-in or sign-out
 
-/** Return whether this browser can share a stream: Web Locks need https or localhost. */
+/** Return whether this browser can share a stream. */
 export function canShareStream(): boolean {
-  return "locks" in navigator && "BroadcastChannel" in window;
+  return "BroadcastChannel" in window;
 }
 
 /** Name the channel and the lock, so that no frame reaches another session or another URL. */
@@ -26,13 +28,31 @@ export function createTabId(): string {
 
 /** Open the channel between the tabs that share a stream. */
 export function openTabChannel(name: string, onMessage: (message: TabMessage) => void): TabChannel {
+  return openChannel(name, onMessage);
+}
+
+/** Open the lock by which one tab at a time becomes the leader.
+ *
+ * Browsers give Web Locks on https and on localhost; elsewhere the tabs elect a leader.
+ */
+export function openLeaderLock(name: string, tab: string, clock: Clock): LeaderLock {
+  return "locks" in navigator
+    ? openWebLock(name)
+    : new ElectedLock(tab, clock, (onMessage) =>
+        openChannel<LockMessage>(`${name}:lock`, onMessage),
+      );
+}
+
+function openChannel<Message>(
+  name: string,
+  onMessage: (message: Message) => void,
+): { post(message: Message): void; close(): void } {
   const channel = new BroadcastChannel(name);
-  channel.onmessage = (event: MessageEvent<TabMessage>) => onMessage(event.data);
+  channel.onmessage = (event: MessageEvent<Message>) => onMessage(event.data);
   return { post: (message) => channel.postMessage(message), close: () => channel.close() };
 }
 
-/** Open the lock by which one tab at a time becomes the leader. */
-export function openLeaderLock(name: string): LeaderLock {
+function openWebLock(name: string): LeaderLock {
   let releaseCurrent = (): void => undefined;
   return {
     request(isStealing, callbacks) {

@@ -16,7 +16,7 @@ const STEPPED = {
 
 interface DrawnChart {
   plot: uPlot;
-  signature: string; // data and colours of the plot; redraw when they change
+  signature: string; // data and colors of the plot; redraw when they change
 }
 
 const drawnCharts = new WeakMap<Element, DrawnChart>();
@@ -85,7 +85,7 @@ interface Styles {
   tones: { line: string; area: string; dash: number[] }[]; // empty dash: a solid line
 }
 
-/** Read the colours of the legend, resolved: a canvas does not know CSS variables. */
+/** Read the colors of the legend, resolved: a canvas does not know CSS variables. */
 function readStyles(host: HTMLElement): Styles {
   const { color, borderTopColor } = getComputedStyle(host);
   const tones = [...findLegendKeys(host)].map((key) => {

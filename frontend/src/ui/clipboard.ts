@@ -15,11 +15,32 @@ export function watchCopyButtons(): void {
 async function copyUrl(button: HTMLElement): Promise<void> {
   const { copy: path = "", label = button.textContent ?? "" } = button.dataset;
   button.dataset["label"] = label;
-  try {
-    await navigator.clipboard.writeText(new URL(path, location.href).href);
-    button.textContent = t("Copied");
-  } catch {
-    button.textContent = t("Your browser doesn’t allow copying");
-  }
+  const isCopied = await copyText(new URL(path, location.href).href, button);
+  button.textContent = isCopied ? t("Copied") : t("Your browser doesn’t allow copying");
   setTimeout(() => (button.textContent = label), FEEDBACK_DURATION);
+}
+
+/** Copy a text; return whether the browser did. */
+async function copyText(text: string, button: HTMLElement): Promise<boolean> {
+  try {
+    // Browsers have it on https and on localhost only.
+    await (navigator.clipboard as Clipboard | undefined)?.writeText(text);
+    if ("clipboard" in navigator) return true;
+  } catch {
+    // Refused: the other way may still be allowed.
+  }
+  return copySelection(text, button);
+}
+
+/** Copy a text by selecting it, beside the button: a dialog leaves nothing else selectable. */
+function copySelection(text: string, button: HTMLElement): boolean {
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "sr-only";
+  button.after(field);
+  field.select();
+  const isCopied = document.execCommand("copy");
+  field.remove();
+  button.focus({ preventScroll: true });
+  return isCopied;
 }

@@ -28,7 +28,7 @@ export interface PendingMessage {
   author: string; // display name
   picture?: string | undefined; // path of the avatar
   text: string;
-  files: readonly File[];
+  fileNames: readonly string[];
   at: number; // ms since 1970
 }
 
@@ -80,6 +80,16 @@ export class DomRenderer {
     updateEmptyStates();
   }
 
+  /** Return whether the page shows a message as the server has it. */
+  isConfirmed(id: string): boolean {
+    return [...findLines(id)].some((line) => !("fate" in line.dataset));
+  }
+
+  /** Return whether the page shows a message, sent or not. */
+  hasLine(id: string): boolean {
+    return findLines(id).length > 0;
+  }
+
   /** Show a message as sending (optimistic update); on a retry the line already exists. */
   showPending(message: PendingMessage): void {
     for (const page of findTicketPages(message.ticket)) {
@@ -93,7 +103,7 @@ export class DomRenderer {
       this.#insertLine(list, root, { ...line, author });
       const body = root.querySelector<HTMLElement>("[data-html]");
       if (body)
-        body.textContent = message.text || message.files.map((file) => file.name).join(", ");
+        body.textContent = message.text || message.fileNames.join(", ");
       setSendState(root, "sending", "");
       root.scrollIntoView({ block: "nearest" });
     }

@@ -108,8 +108,9 @@ function nodeKind(node: ChildNode): string {
   return node.nodeName;
 }
 
+/** Return whether a node stays though the server does not have it: `data-fate` is still unsent. */
 function isKeptNode(node: ChildNode): boolean {
-  return node instanceof Element && node.hasAttribute("data-keep");
+  return node instanceof Element && node.matches("[data-keep], [data-fate]");
 }
 
 function saveFocus(): () => void {

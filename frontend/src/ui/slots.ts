@@ -16,7 +16,7 @@ const ALLOWED_VALUES: Readonly<Record<string, readonly string[]>> = {
 };
 /** Paths whose wire values are shown in the language of the page. */
 const TRANSLATED_PATHS: ReadonlySet<string> = new Set(["priority", "line.side"]);
-const HTML_PATH = "line.html"; // the only HTML value; the server has sanitised it
+const HTML_PATH = "line.html"; // the only HTML value; the server has sanitized it
 const WHITESPACE = /[\p{White_Space}\x1c-\x1f]+/u; // as Python's `str.split`
 const NESTED_ROOTS = "[data-list], [data-row], [data-line]"; // have a state of their own
 

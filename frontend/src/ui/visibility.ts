@@ -1,12 +1,12 @@
 // Remove from the page what the reader may no longer see.
 
-import { isOfWorkspace, isVisible } from "../model/channels";
+import { type HeldChannels, isOfWorkspace, isVisible } from "../model/channels";
 import { cloneTemplate } from "./slots";
 
 export const EMPTIED = "[data-gone]:not([data-held])"; // elements emptied by `removeOrEmpty`
 
 /** Remove every element that none of the channels `held` shows; null: not known yet, keep all. */
-export function removeInvisible(root: ParentNode, held: ReadonlySet<string> | null): void {
+export function removeInvisible(root: ParentNode, held: HeldChannels | null): void {
   if (!held) return;
   for (const element of root.querySelectorAll<HTMLElement>("[data-held]")) {
     if (!isVisible(element.dataset["held"] ?? "", held)) removeOrEmpty(element);

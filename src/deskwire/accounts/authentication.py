@@ -17,7 +17,9 @@ from deskwire.accounts.mail_links import ComposeLinkMail
 from deskwire.accounts.people import Person
 from deskwire.accounts.rate_limit import RATE_LIMITS, RateLimits
 from deskwire.accounts.sessions import NewSession
+from deskwire.events import channels, log
 from deskwire.events.channels import PersonId
+from deskwire.events.types.registry import SessionCreated
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Forbidden
 from deskwire.kit.i18n import N_, gettext
@@ -81,7 +83,7 @@ def complete_sign_in(
     rate_limit.clear_failures(tx, attempt.attempt_id, attempt.email)
     if upgraded_hash is not None:
         passwords.upgrade_hash(tx, person_id, upgraded_hash)
-    return _start_session(tx, person_id, browser, at)
+    return start_session(tx, person_id, browser, at)
 
 
 def sign_up(
@@ -102,7 +104,7 @@ def sign_up(
     passwords.store_hash(tx, person.id, password_hash, at)
     if compose_mail is not None:
         mail_links.send_link(tx, person, "verify", compose_mail, at)
-    return _start_session(tx, person.id, browser, at)
+    return start_session(tx, person.id, browser, at)
 
 
 def redeem_activation_link(
@@ -185,16 +187,23 @@ def _replace_password(
     sessions.revoke_all(tx, person_id, at=at)
     # A stolen link could otherwise undo the change.
     links.revoke(tx, person_id, PASSWORD_LINK_PURPOSES)
-    return _start_session(tx, person_id, browser, at)
+    return start_session(tx, person_id, browser, at)
 
 
-def _start_session(tx: Connection, person_id: PersonId, browser: Browser, at: Millis) -> NewSession:
+def start_session(tx: Connection, person_id: PersonId, browser: Browser, at: Millis) -> NewSession:
+    """Create a session and announce it to the person's other browsers; this one's old session ends.
+
+    Raises Forbidden for a deactivated account.
+    """
     # The row lock: a concurrent deactivation could otherwise miss the session created here.
     query = select(people.people.c.deactivated_at).where(people.people.c.id == person_id)
     if tx.execute(query.with_for_update()).scalar_one() is not None:
         raise Forbidden(gettext(DEACTIVATED_MESSAGE))
     if browser.session_token is not None:
         sign_out(tx, browser.session_token, at)
-    return sessions.create(
+    created = sessions.create(
         tx, person_id, user_agent=browser.user_agent, client_ip=browser.client_ip, at=at
     )
+    event = SessionCreated(actor=person_id, session=created.session.id)
+    log.append(tx, event, channels=[channels.user(person_id)], at=at)
+    return created

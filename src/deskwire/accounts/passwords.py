@@ -52,7 +52,7 @@ OWASP_COST = HashCost()
 def parse_password(text: str, email: str | None) -> str:
     """Return the normalized password. Raises Invalid.
 
-    It needs 10 to 128 characters, and must not be the account's e-mail address.
+    It needs 10 to 128 characters, and must not be the account's email address.
     """
     password = _normalize(text)
     sentence = None
@@ -76,7 +76,7 @@ def read_hash(tx: Connection, person_id: PersonId) -> str | None:
 
 
 def read_hash_for_update(tx: Connection, person_id: PersonId) -> str | None:
-    """`read_hash` with a row lock: the password cannot change until the transaction ends."""
+    """Read a password's hash and lock the row, so that it cannot change meanwhile."""
     query = select(passwords.c.hash).where(passwords.c.person == person_id)
     return tx.execute(query.with_for_update()).scalar_one_or_none()
 
@@ -129,8 +129,8 @@ class Hasher:
         return self._argon2.check_needs_rehash(stored_hash)
 
     def close(self) -> None:
-        """Wait for running and queued calls, then stop the threads."""
-        self._threads.shutdown(wait=True)
+        """Wait for running calls, drop queued ones, and stop the threads."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _matches(self, stored_hash: str, password: str) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Store people: humans with a name and usually an e-mail address."""
+"""Store people: humans with a name and usually an email address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, Te
 
 from deskwire.events import channels, log
 from deskwire.events.channels import PersonId
-from deskwire.events.redaction import FORMER_MEMBER, anonymize_person
+from deskwire.events.redaction import FORMER_MEMBER
 from deskwire.events.types.registry import PersonChanged
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import acquire_advisory_lock, metadata
@@ -220,7 +220,6 @@ def anonymize(tx: Connection, person_id: PersonId, at: Millis) -> Person:
     values = {**cleared, "name": gettext(FORMER_MEMBER), "deleted_at": at}
     person = update_columns(tx, person_id, values)
     record_person_changed(tx, person, person_id, at, access_changed=True, erased=person_id)
-    log.redact_entries(tx, None, person_id, since=person.created_at, rule=anonymize_person)
     return person
 
 

@@ -7,7 +7,6 @@ Counting afterwards would let a hundred concurrent attempts pass before the firs
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from sqlalchemy import (
     BigInteger,
@@ -23,6 +22,7 @@ from sqlalchemy import (
 )
 
 from deskwire.events.channels import PersonId
+from deskwire.kit.client_network import network_of
 from deskwire.kit.clock import HOUR, MINUTE, Millis
 from deskwire.kit.db import BigId, acquire_advisory_lock, metadata
 from deskwire.kit.errors import RateLimited
@@ -33,8 +33,6 @@ SIGN_UP_PREFIX = "sign-up "  # prefix of a source that signs up; no IP address b
 MAIL_PREFIX = "mail "  # prefix of a source that requests mail, and of its recipient
 DATA_EXPORT_PREFIX = "data "  # prefix of a person who exports their data
 MAX_DATA_EXPORTS = 5  # per person and hour; each one reads and sends everything they ever wrote
-MAX_SOURCE_LENGTH = 64  # characters; an IP address is shorter, but a broken proxy may send more
-IPV6_PREFIX_BITS = 64  # one customer is given all addresses of a /64
 
 failures = Table(
     "sign_in_failures",
@@ -138,19 +136,6 @@ def clear_failures(tx: Connection, attempt_id: int, email: str) -> None:
 def discard_attempt(tx: Connection, attempt_id: int) -> None:
     """Do not count an attempt: its password was right, or was never checked."""
     tx.execute(delete(failures).where(failures.c.id == attempt_id))
-
-
-def network_of(client_ip: str | None) -> str:
-    """Return the network an IP address is counted as: IPv4 itself, IPv6 its /64, else the text."""
-    try:
-        ip = ip_address(client_ip or "")
-    except ValueError:
-        return (client_ip or "unknown")[:MAX_SOURCE_LENGTH]
-    if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return str(IPv6Network((int(ip), IPV6_PREFIX_BITS), strict=False))
-    return str(ip)
 
 
 def _time_until_allowed(

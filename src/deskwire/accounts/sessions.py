@@ -82,7 +82,10 @@ class NewSession:
 def create(
     tx: Connection, person_id: PersonId, *, user_agent: str, client_ip: str | None, at: Millis
 ) -> NewSession:
-    """Create a session for a person in one browser, with a new secret token."""
+    """Create a session for a person in one browser, with a new secret token.
+
+    It appends no event: `authentication.start_session` does, and is what signing in calls.
+    """
     token = new_secret()
     agent = user_agent[:MAX_USER_AGENT_LENGTH]
     session = Session(new_id(at), person_id, at, at + LIFETIME, at, agent, client_ip)

@@ -23,11 +23,12 @@ def open_for_reading(
     settings: Settings, *, require_current_schema: bool = True
 ) -> Iterator[Database]:
     """Open the database for reading. Raises as `connect_for_reading` does."""
-    from deskwire.server.open_database import connect_for_reading
+    from deskwire.server.open_database import connect_for_reading, explaining_damage
 
     db = connect_for_reading(settings.database_url, require_current_schema=require_current_schema)
     try:
-        yield db
+        with explaining_damage(db):
+            yield db
     finally:
         db.close()
 

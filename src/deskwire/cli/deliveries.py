@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from deskwire.events.frames import read_event_json
 from deskwire.events.log import CausedEvent, Entry
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import Database
@@ -39,7 +40,11 @@ def format_delivery(
     yield f"signed   {format_local_time(delivery.signed_at)}"
     yield f"received {format_local_time(delivery.received_at)}"
     yield f"state    {delivery.state}{''.join(f'; {reason}' for reason in delivery.reasons)}"
-    yield f"body     {delivery.body.decode('utf-8', 'replace')}"
+    body = (
+        delivery.body.decode("utf-8", "replace")
+        or "not kept: what it was about was deleted, or it repeats another"
+    )
+    yield f"body     {body}"
     for event in caused_events:
         position = f"at position {event.position}" if event.position else "not numbered yet"
         yield f"event    {event.type} {position} → {', '.join(event.channels)}"
@@ -47,7 +52,7 @@ def format_delivery(
 
 def format_event(entry: Entry) -> str:
     """Format an entry of the log as one line: position, time, type and data."""
-    data = entry.frame.decode().partition("\ndata: ")[2].strip()
+    data = read_event_json(entry.frame)
     return f"{entry.position:>8}  {format_local_time(entry.at)}  {entry.type}  {data}"
 
 

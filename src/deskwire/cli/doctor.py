@@ -10,6 +10,7 @@ import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from typing import IO
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
@@ -18,13 +19,15 @@ from deskwire.direct_edits.change_log import list_problems
 from deskwire.events.log import count_outbox, read_epoch, read_head
 from deskwire.kit.connect import connect_database
 from deskwire.kit.db import is_postgresql
-from deskwire.kit.errors import Refusal
+from deskwire.kit.errors import Refusal, Unavailable, Upstream
 from deskwire.kit.open_store import check_writable
-from deskwire.kit.smtp_url import SmtpServer
+from deskwire.kit.smtp_url import NO_TLS_PROBLEM, SmtpServer
 from deskwire.kit.sqlite import URL_PREFIX, SQLite, parse_sqlite_path
 from deskwire.schema import is_newer_revision, read_revisions
 from deskwire.server.database_lock import DatabaseLock, read_server_url
 from deskwire.server.database_path import check_database_exists
+from deskwire.server.open_database import explaining_damage
+from deskwire.server.setting_warnings import find_foreign_names, find_warnings
 from deskwire.settings import MIN_SECRET_LENGTH, Settings
 from deskwire.webhooks.deliveries import DELIVERY_STATES, count_by_state
 
@@ -61,7 +64,8 @@ def run_checks(settings: Settings) -> list[Finding]:
 
 
 def _check_settings(settings: Settings) -> list[Finding]:
-    findings = [Finding(False, warning) for warning in settings.weak_secret_warnings]
+    findings = [Finding(False, warning) for warning in find_warnings(settings)]
+    findings += [Finding(True, sentence) for sentence in find_foreign_names()]
     if not settings.bot_secrets:
         findings.append(Finding(False, "BOT_WEBHOOK_SECRET is not set: the bot gets a 503"))
     if settings.has_short_secret_part:
@@ -79,7 +83,8 @@ def _check_database(settings: Settings) -> list[Finding]:
     except Refusal as refusal:
         return [Finding(False, str(refusal))]
     try:
-        return db.read_sync(_check_schema, db.name)
+        with explaining_damage(db):
+            return db.read_sync(_check_schema, db.name)
     except Refusal as refusal:
         return [Finding(False, str(refusal))]
     except OperationalError as error:
@@ -152,7 +157,12 @@ def _check_disk(settings: Settings) -> list[Finding]:
 def _check_files(settings: Settings) -> Finding:
     try:
         check_writable(settings.files_url, TIMEOUT)
-    except Exception as error:  # each kind of store has its own errors
+    except Unavailable as error:
+        return Finding(False, f"files cannot be stored in {settings.files_url}: {error.reason}")
+    except TimeoutError:
+        text = f"files cannot be stored in {settings.files_url}: no answer within {TIMEOUT:.0f} s"
+        return Finding(False, text)
+    except Exception as error:  # such as a folder's own errors
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Finding(False, f"files cannot be stored in {settings.files_url}: {reason}")
     return Finding(True, f"files can be stored in {settings.files_url}")
@@ -169,6 +179,8 @@ def _check_mail(settings: Settings) -> Finding:
         return Finding(
             False, f"the mail server at {address} rejects the user or password of SMTP_URL"
         )
+    except Refusal as refusal:
+        return Finding(False, f"the mail server at {address} cannot be used: {refusal}")
     except (smtplib.SMTPException, OSError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         return Finding(False, f"the mail server at {address} cannot be used: {reason}")
@@ -176,11 +188,14 @@ def _check_mail(settings: Settings) -> Finding:
 
 
 def _connect_and_log_in(server: SmtpServer) -> None:
-    """Connect and log in as the mail sender does. Raises what `smtplib` raises."""
+    """Connect and log in as the mail sender does. Raises what `smtplib` raises, and Upstream."""
     connect = smtplib.SMTP_SSL if server.implicit_tls else smtplib.SMTP
     with connect(server.host, server.port, timeout=TIMEOUT) as connection:
         connection.ehlo()
-        if server.start_tls or (server.start_tls is None and connection.has_extn("starttls")):
+        is_offered = connection.has_extn("starttls")
+        if server.start_tls and not is_offered:
+            raise Upstream(NO_TLS_PROBLEM, permanent=True)
+        if server.start_tls is not False and is_offered:
             connection.starttls(context=ssl.create_default_context())
         if server.user and server.password:
             connection.login(server.user, server.password)
@@ -196,21 +211,24 @@ def _check_server(settings: Settings) -> Finding:
     )
 
 
-def _read_reported_problems(error: urllib.error.HTTPError) -> str:
-    """Return the problems the server reports, or the bare status if something else answered."""
+def _read_list(response: IO[bytes], name: str) -> str:
+    """Return the sentences that a server reports as `name`, or "" if something else answered."""
     try:
-        return "; ".join(str(problem) for problem in json.loads(error.read())["problems"])
+        return "; ".join(str(sentence) for sentence in json.loads(response.read())[name])
     except (OSError, ValueError, LookupError, TypeError):
-        return str(error.code)
+        return ""
 
 
 def _check_readiness(settings: Settings, unreachable_text: str) -> Finding:
     url = f"{read_server_url(settings.database_url) or settings.local_url}/readyz"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response:  # noqa: S310
+            if notes := _read_list(response, "notes"):
+                return Finding(False, f"the server at {url} is ready, but {notes}")
             return Finding(True, f"the server answers at {url}: {response.status}")
     except urllib.error.HTTPError as error:
-        return Finding(False, f"the server at {url} is not ready: {_read_reported_problems(error)}")
+        problems = _read_list(error, "problems") or str(error.code)
+        return Finding(False, f"the server at {url} is not ready: {problems}")
     except OSError as error:
         cause = getattr(error, "reason", None) or error  # unwrap urllib's own error
         reason = getattr(cause, "strerror", None) or str(cause)

@@ -55,8 +55,8 @@ def _check_range(value: int | None) -> int | None:
     return value
 
 
-Email = Annotated[str, typer.Argument(help="E-mail address of the person.")]
-ROLE_HELP = "Staff role: super_admin, operations_manager or support_analyst."
+Email = Annotated[str, typer.Argument(help="Email address of the person.")]
+ROLE_HELP = "Role in the team: super_admin, operations_manager or support_analyst."
 Snowflake = Annotated[
     str, typer.Option("--discord", metavar="ID", help="Discord user ID, 17 to 20 digits.")
 ]
@@ -134,8 +134,6 @@ def backup(
     from deskwire.kit.sqlite import SQLite
     from deskwire.schema import copy_database
 
-    if target.exists():
-        raise Conflict(f"{target} exists already; choose another name.")
     with open_for_reading(read_settings()) as db:
         if not isinstance(db, SQLite):
             raise Conflict(
@@ -164,7 +162,7 @@ def doctor() -> None:
 
     findings = run_checks(read_settings())
     for finding in findings:
-        print(f"{'ok  ' if finding.is_ok else 'LOOK'}  {finding.sentence}")
+        print(f"{'ok  ' if finding.is_ok else 'WARN'}  {finding.sentence}")
     raise typer.Exit(0 if all(finding.is_ok for finding in findings) else 1)
 
 
@@ -185,7 +183,7 @@ def create_person(
     name: Annotated[str, typer.Option(help="Display name.")] = "",
     role: Annotated[str, typer.Option(help=ROLE_HELP)] = "",
 ) -> None:
-    """Add a person and print a link to set a password (1 h, once)."""
+    """Add a person and print a link to set a password (works once, for 1 h)."""
     arguments = {"email": email, "name": name or None, "role": role or None}
     settings = read_settings()
     result = run_command(settings, "people.create", arguments, create_if_missing=True)
@@ -199,12 +197,12 @@ def employ_person(email: Email, role: Annotated[str, typer.Option(help=ROLE_HELP
     result = run_command(read_settings(), "people.employ", {"email": email, "role": role})
     print(f"{result['name']} is now {role}.")
     if not result["proven"]:
-        print("This e-mail address is not verified: ask its owner whether they signed up.")
+        print("This email address is not verified: ask its owner whether they signed up.")
 
 
 @people.command("reset-password")
 def reset_password(email: Email) -> None:
-    """Print a link to set a new password (1 h, once)."""
+    """Print a link to set a new password (works once, for 1 h)."""
     settings = read_settings()
     result = run_command(settings, "people.reset-password", {"email": email})
     print(f"{result['email']} can set a new password within one hour:")
@@ -337,7 +335,7 @@ def show_delivery(id_: DeliveryId) -> None:
 
 @deliveries.command("replay")
 def replay_delivery(id_: DeliveryId) -> None:
-    """Process a parked delivery again; exit with 1 if it is parked again."""
+    """Process a parked or dismissed delivery again; exit with 1 if it is parked again."""
     from deskwire.webhooks.deliveries import read_delivery
 
     settings = read_settings()

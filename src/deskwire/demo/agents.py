@@ -23,6 +23,7 @@ from deskwire.demo.tickets import Action
 from deskwire.kit.clock import SECOND, Clock, Millis, now
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Refusal
+from deskwire.kit.threads import DaemonThreadPool
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tables import IS_OPEN, IS_REQUEST, tickets
 from deskwire.workspaces.actor import Actor
@@ -49,11 +50,12 @@ class Agents:
         self._db = db
         self._state_path = state_path
         self._clock = clock
+        self._threads = DaemonThreadPool("demo", 1)
         self._planner = Planner(rng, read_plan(state_path, clock()))
 
     async def run(self) -> None:
         """Act until cancelled."""
-        await asyncio.to_thread(write_plan, self._state_path, self._planner.plan)
+        await self._threads.run(write_plan, self._state_path, self._planner.plan)
         pause = self._planner.next_pause()
         while True:
             await asyncio.sleep(pause / SECOND)
@@ -71,7 +73,7 @@ class Agents:
 
     async def _make_move(self, move: Move) -> None:
         # Saved first: after a crash, a request that is not in the plan would pass for a visitor's.
-        await asyncio.to_thread(write_plan, self._state_path, self._planner.plan)
+        await self._threads.run(write_plan, self._state_path, self._planner.plan)
         try:
             await self._db.write(apply_move, move, self._clock())
         except Refusal as refusal:  # a visitor has changed permissions

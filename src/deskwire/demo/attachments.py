@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 WIDTH, HEIGHT = 640, 360  # px
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 BACKGROUND_COLOUR, TILE_COLOUR, HIGHLIGHT_COLOUR, DIM_COLOUR = (
     (16, 20, 31),
     (30, 37, 54),
@@ -67,13 +67,13 @@ def _render_dashboard_png() -> bytes:
 
 
 def _fill_rectangle(
-    rows: list[list[Colour]], left: int, top: int, width: int, height: int, colour: Colour
+    rows: list[list[Color]], left: int, top: int, width: int, height: int, color: Color
 ) -> None:
     for row in rows[top : top + height]:
-        row[left : left + width] = [colour] * width
+        row[left : left + width] = [color] * width
 
 
-def _encode_png(rows: list[list[Colour]]) -> bytes:
+def _encode_png(rows: list[list[Color]]) -> bytes:
     raw = b"".join(b"\0" + bytes(part for pixel in row for part in pixel) for row in rows)
     head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 2, 0, 0, 0)  # 8 bits of RGB
     parts = ((b"IHDR", head), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))

@@ -36,8 +36,8 @@ def _parse_conversation(lines: list[str]) -> Conversation:
 NORTHWIND_CONVERSATIONS = parse_conversations(r"""
 # Cannot sign in on my new phone | login | high | Signed in again
 > Hi! I moved to a new phone and the six-digit code never arrives. I tried **three times** now.
-< Sorry about that. Does the code go to your old authenticator app, or by e-mail?
-> By e-mail I think. Nothing in spam either.
+< Sorry about that. Does the code go to your old authenticator app, or by email?
+> By email I think. Nothing in spam either.
 < Two messages bounced at your provider. I have sent it to your second address, please look.
 > Got it, I am in. Thank you so much!
 
@@ -81,7 +81,7 @@ NORTHWIND_CONVERSATIONS = parse_conversations(r"""
 
 # Refund for a double charge | billing | high | Refunded
 > I was charged twice on the 3rd, 12.00 each.
-< I see both. One is a pre-authorisation that was not released. Which bank is it, roughly?
+< I see both. One is a pre-authorization that was not released. Which bank is it, roughly?
 > A German one, if that matters.
 < They take up to 7 days to release it. I have refunded it on our side; that is faster.
 > It just arrived. Thanks!
@@ -184,7 +184,7 @@ PIXEL_CONVERSATIONS = parse_conversations(r"""
 < Small hint: the *order* matters, and the sound tells which. Want the whole answer?
 > No no, that is enough. I get it now!
 
-# Controller not recognised on Linux | bug | normal | Works with the new mapping
+# Controller not recognized on Linux | bug | normal | Works with the new mapping
 > 8BitDo Pro 2 on Fedora, the game sees nothing. Other games do.
 < Could you start it with `--log-input` and paste what it says?
 > ```\ninput: 2dc8:6003 no mapping, ignored\n```

@@ -80,8 +80,8 @@ class Story:
         state = self.state
         if not self._has_begun and not state.running:
             return self._open_ticket(at)
-        if state.owed and state.owed[0].due <= at:
-            return state.owed.pop(0).step
+        if state.scheduled and state.scheduled[0].due <= at:
+            return state.scheduled.pop(0).step
         if state.next_scene <= at:
             return self._play_scene(at)
         if len(state.closed) > MAX_CLOSED_TICKETS:
@@ -174,5 +174,5 @@ class Story:
         return next(script.steps())
 
     def _schedule(self, due: Millis, step: EventStep) -> None:
-        self.state.owed.append(ScheduledStep(due, step))
-        self.state.owed.sort(key=lambda step: step.due)
+        self.state.scheduled.append(ScheduledStep(due, step))
+        self.state.scheduled.sort(key=lambda step: step.due)

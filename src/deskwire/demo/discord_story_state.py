@@ -36,7 +36,7 @@ class StoryState:
     """The state of the story.
 
     `scene`: how many scenes were played; `ticket`: the newest ticket's id; `numbers`: the newest
-    ticket's number by guild; `owed`: events to send later.
+    ticket's number by guild; `scheduled`: events to send later.
     """
 
     next_scene: Millis
@@ -45,7 +45,7 @@ class StoryState:
     numbers: dict[str, int] = field(default_factory=lambda: dict(SEEDED_TICKETS))
     running: list[StoryTicket] = field(default_factory=list)
     closed: list[StoryTicket] = field(default_factory=list)
-    owed: list[ScheduledStep] = field(default_factory=list)
+    scheduled: list[ScheduledStep] = field(default_factory=list)
 
     def take_ticket_number(self, guild_id: str, at: Millis) -> tuple[int, int]:
         """Return the id and number of a new ticket. Ids follow the clock, so none is used twice."""
@@ -54,7 +54,7 @@ class StoryState:
         return self.ticket, self.numbers[guild_id]
 
     def to_json(self) -> str:
-        """Serialise for `parse_story_state`."""
+        """Serialize for `parse_story_state`."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
@@ -83,7 +83,9 @@ def parse_story_state(text: str) -> StoryState:
             numbers={guild: int(stored["numbers"][guild]) for guild in SEEDED_TICKETS},
             running=[_parse_story_ticket(each) for each in stored["running"]],
             closed=[_parse_story_ticket(each) for each in stored["closed"]],
-            owed=[ScheduledStep(int(due), EventStep(*step)) for due, step in stored["owed"]],
+            scheduled=[
+                ScheduledStep(int(due), EventStep(*step)) for due, step in stored["scheduled"]
+            ],
         )
     except (TypeError, KeyError) as error:
         raise ValueError(f"not a state of the simulator: {error!r}") from None

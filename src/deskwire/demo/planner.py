@@ -58,7 +58,7 @@ class Plan:
         return [each.ticket for each in (*self.running, *self.ended)]
 
     def to_json(self) -> str:
-        """Serialise for `parse_plan`."""
+        """Serialize for `parse_plan`."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
 

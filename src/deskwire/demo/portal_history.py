@@ -157,7 +157,7 @@ Above 12 m/s from the west we stop two cranes. Today someone looks at the screen
 minutes. Could the desk **send a message** to the crane drivers instead?
 @uma 5h claim
 @uma 1m priority normal
-@uma 30m reply Good idea. By text message or by e-mail? And who gets it at night?
+@uma 30m reply Good idea. By text message or by email? And who gets it at night?
 @hana 20h reply Text message. At night the number on duty, which changes every Monday. We keep \
 that list in a calendar.
 @uma 1d label alarms

@@ -21,8 +21,9 @@ from deskwire.demo.seed import seed_demo
 from deskwire.kit.ids import new_secret
 from deskwire.kit.logging import configure_logging
 from deskwire.kit.open_store import open_store
+from deskwire.kit.private_files import create_private_folder
 from deskwire.server.open_database import OpenedDatabase, open_database
-from deskwire.server.serve import bind_socket, serve_socket
+from deskwire.server.serve import bind_socket, log_setting_warnings, serve_socket
 from deskwire.settings import Settings, load_settings
 from deskwire.web.http.log_redaction import redact_paths
 
@@ -44,6 +45,7 @@ def run_demo(folder: Path) -> None:
         }
     )
     configure_logging(settings.log_level, redact_paths)
+    log_setting_warnings(settings)
     server_socket = bind_socket(settings.host, settings.port)  # before anything is written
     try:
         _write_secret(folder / "secret", secret)
@@ -65,7 +67,7 @@ def _read_secret(path: Path) -> str:
 def _write_secret(path: Path, secret: str) -> None:
     """Write the demo's own webhook secret unless there is one; readable by its owner only."""
     if not _read_secret(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_private_folder(path.parent)
         path.touch(mode=0o600)
         path.write_text(secret)
 
@@ -85,7 +87,7 @@ def render_welcome(settings: Settings, folder: Path, secret: str) -> str:
     """Render the text printed once the demo is up; it names the secret's file, not the secret."""
     portal = [f"    {each.email:22} {each.access_summary}" for each in (*TEAM, *CLIENTS)]
     guilds = [f"    {login.email:22} {login.access_summary}" for login in DISCORD_LOGINS]
-    exports = [f"DATABASE_URL={settings.database_url}"]
+    exports = [f"DATABASE_URL={settings.database_url}", f"FILES_URL={settings.files_url}"]
     if settings.bot_secrets == [secret]:  # not overridden by the environment or a file
         exports.append(f"BOT_WEBHOOK_SECRET=$(cat {folder / 'secret'})")
     return f"""

@@ -39,7 +39,7 @@ ScheduledCall = tuple[Millis, Callable[[], None]]
 async def store_attachments(uploads: Uploads) -> dict[str, AttachmentRow]:
     """Put the files of the requests into the store; return the values of their rows by name."""
     return {
-        name: await uploads.store_file(name, yield_once(make()))
+        name: await uploads.store_file("demo", name, yield_once(make()))
         for name, make in ATTACHMENTS.items()
     }
 

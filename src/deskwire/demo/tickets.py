@@ -29,7 +29,7 @@ _GROUPS_PER_ACTION = 5  # of `_ACTION_PATTERN`, and the text that follows it
 
 
 class Action(NamedTuple):
-    """One action on a request. `username`: local part of the e-mail address; `delay`: ms."""
+    """One action on a request. `username`: local part of the email address; `delay`: ms."""
 
     username: str
     verb: Verb

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,8 +109,12 @@ def has_pending_changes(tx: Connection) -> bool:
 _FIRST_PENDING = select(outside_changes.c.id).where(outside_changes.c.problem.is_(None)).limit(1)
 
 
-def list_edited_rows(tx: Connection, limit: int) -> list[EditedRow]:
-    """Return the rows concerned by the oldest `limit` changes, in the order to process them."""
+def list_edited_rows(tx: Connection, limit: int) -> list[list[EditedRow]]:
+    """Return the rows concerned by the oldest `limit` changes, in the order to process them.
+
+    Rows in one list share changes (a change of a primary key concerns two): they are processed
+    together or not at all, because a change is deleted with the first of them.
+    """
     by_row: dict[tuple[str, RowKey], EditedRow] = {}
     for change in _read_changes(tx, tx.execute(_OLDEST_IDS, {"at_most": limit}).scalars().all()):
         for edited in _edited_rows_of(change):
@@ -118,7 +122,32 @@ def list_edited_rows(tx: Connection, limit: int) -> list[EditedRow]:
             earlier = by_row.get(row)
             by_row[row] = edited if earlier is None else _merge(earlier, edited)
     order = {table: number for number, table in enumerate(WATCHED_TABLES)}
-    return sorted(by_row.values(), key=lambda each: (order[each.table], each.change_ids[0]))
+    rows = sorted(by_row.values(), key=lambda each: (order[each.table], each.change_ids[0]))
+    return _group_by_change(rows)
+
+
+def _group_by_change(rows: Iterable[EditedRow]) -> list[list[EditedRow]]:
+    groups: list[list[EditedRow]] = []
+    group_by_id: dict[int, list[EditedRow]] = {}
+    for row in rows:
+        found = [group_by_id[id_] for id_ in row.change_ids if id_ in group_by_id]
+        group, *others = {id(each): each for each in found}.values() or [[]]
+        for other in others:
+            group.extend(other)
+            groups = [each for each in groups if each is not other]
+        if not group:
+            groups.append(group)
+        group.append(row)
+        group_by_id |= {id_: group for each in group for id_ in each.change_ids}
+    return groups
+
+
+def list_changed_keys(tx: Connection, limit: int) -> list[tuple[str, RowKey]]:
+    """Return table and primary key of the rows that `list_edited_rows` would return."""
+    ids = tx.execute(_OLDEST_IDS, {"at_most": limit}).scalars().all()
+    columns = (outside_changes.c.table_name, outside_changes.c.row_key)
+    rows = tx.execute(select(*columns).where(outside_changes.c.id.in_(ids)))
+    return [(row.table_name, parse_row_key(row.row_key)) for row in rows]
 
 
 _OLDEST_IDS = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from deskwire.direct_edits.change_log import (
     EditedRow,
     delete_changes,
     has_pending_changes,
+    list_changed_keys,
     list_edited_rows,
     record_problem,
 )
@@ -28,12 +30,15 @@ from deskwire.kit.errors import Refusal
 from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.tickets.actions import direct_edits as tickets
 from deskwire.tickets.actions import direct_edits_people as people
+from deskwire.tickets.actions.direct_edits import TextNotPrepared
+from deskwire.tickets.prepared_text import PreparedText
 from deskwire.workspaces.guilds import direct_edits as workspaces
 from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.organizations import direct_edits as organizations
 from deskwire.workspaces.origin import DirectEdit
 
-BATCH_SIZE = 100  # changes per transaction; webhooks wait for the same writer
+BATCH_SIZE = 100  # changes per transaction, at most
+BATCH_TIME = 0.01  # s after which a transaction begins no other row; webhooks wait for the writer
 
 RecordEdit = Callable[[Connection, DirectEdit], None]
 
@@ -45,9 +50,8 @@ RECORDERS: Mapping[str, RecordEdit] = {
     "role_members": workspaces.record_role_membership_edit,
     "organizations": organizations.record_organization_edit,
     "categories": organizations.record_category_edit,
-    "organization_members": organizations.record_organization_member_edit,
+    "organization_members": people.record_member_edit,
     "tickets": tickets.record_ticket_edit,
-    "messages": tickets.record_message_edit,
 }
 
 logger = logging.getLogger(__name__)
@@ -62,8 +66,29 @@ class WatchedRow:
         raise NotImplementedError  # SQLAlchemy's rows have it
 
 
-def record_edits(tx: Connection) -> bool:
+def prepare_edited_texts(
+    tx: Connection, known: Mapping[str, PreparedText] | None = None
+) -> dict[str, PreparedText] | None:
+    """Render the texts of edited messages for `record_edits`; None if there are no edits at all.
+
+    `known` are texts that were rendered before.
+    """
+    if not has_pending_changes(tx):
+        return None
+    keys = [key for name, key in list_changed_keys(tx, BATCH_SIZE) if name == "messages"]
+    return tickets.prepare_message_texts(tx, [key[0] for key in keys], known or {})
+
+
+def record_edits(
+    tx: Connection,
+    texts: Mapping[str, PreparedText] | None = None,
+    timer: Callable[[], float] = perf_counter,
+) -> bool:
     """Process the oldest direct edits; return whether there were any.
+
+    `texts` are those of edited messages. Where one is missing, because the row has changed since,
+    its edit waits for the next call, and so do edits that are not begun within BATCH_TIME. None:
+    the texts are rendered here, and the call ends with the batch, however long it takes.
 
     The worker's advisory lock keeps other processes and deliveries out, so that each edit sees the
     effects of what came before it.
@@ -71,21 +96,38 @@ def record_edits(tx: Connection) -> bool:
     if not has_pending_changes(tx):
         return False
     acquire_advisory_lock(tx, "worker")
-    for edited, problem in [
-        (each, _record_in_savepoint(tx, each)) for each in list_edited_rows(tx, BATCH_SIZE)
-    ]:
-        delete_changes(tx, edited)
-        if problem is not None:
-            logger.warning("direct edit: %s", problem)
-            record_problem(tx, edited, problem)
+    began = timer()
+    for group in list_edited_rows(tx, BATCH_SIZE):
+        try:
+            with savepoint(tx):
+                for edited in group:
+                    _record_row(tx, edited, texts)
+        except TextNotPrepared:
+            break
+        if texts is not None and timer() - began >= BATCH_TIME:
+            break
     return True
 
 
-def _record_in_savepoint(tx: Connection, edited: EditedRow) -> str | None:
+def _record_row(
+    tx: Connection, edited: EditedRow, texts: Mapping[str, PreparedText] | None
+) -> None:
+    problem = _record_in_savepoint(tx, edited, texts)
+    delete_changes(tx, edited)
+    if problem is not None:
+        logger.warning("direct edit: %s", problem)
+        record_problem(tx, edited, problem)
+
+
+def _record_in_savepoint(
+    tx: Connection, edited: EditedRow, texts: Mapping[str, PreparedText] | None
+) -> str | None:
     """Process one row; return a problem for the operator, if there is one."""
     try:
         with savepoint(tx):
-            return _record_edit(tx, edited)
+            return _record_edit(tx, edited, texts)
+    except TextNotPrepared:
+        raise
     except Refusal as refusal:
         return f"{edited.label}: {refusal}"
     except OperationalError as error:
@@ -101,14 +143,20 @@ def _record_in_savepoint(tx: Connection, edited: EditedRow) -> str | None:
         )
 
 
-def _record_edit(tx: Connection, edited: EditedRow) -> str | None:
+def _record_edit(
+    tx: Connection, edited: EditedRow, texts: Mapping[str, PreparedText] | None
+) -> str | None:
     row, invalid = _read_row(tx, edited), list[InvalidColumn]()
     if row is not None:
         invalid = list(find_invalid_columns(edited.table, row._asdict(), edited.before))
         row = _update_row(tx, edited, row, {each.column: each.replacement for each in invalid})
     before = None if edited.before is None else _previous_row(edited)
     if invalid or _is_changed(before, row):
-        RECORDERS[edited.table.name](tx, DirectEdit(before, row, edited.at, edited.cause))
+        edit = DirectEdit(before, row, edited.at, edited.cause)
+        if edited.table.name == "messages":
+            tickets.record_message_edit(tx, edit, texts)
+        else:
+            RECORDERS[edited.table.name](tx, edit)
     return _describe_problem(tx, edited, row, invalid)
 
 

@@ -35,7 +35,7 @@ class Viewer:
 
 
 class Access:
-    """Reads grants from the sources of the domains."""
+    """Read grants from the sources of the domains."""
 
     def __init__(self, sources: Sequence[GrantSource], read_sessions: ReadSessions) -> None:
         people: PeopleParameter = bindparam("people", expanding=True)

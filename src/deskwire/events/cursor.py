@@ -1,7 +1,7 @@
 """Format and parse cursors: the position a reader of the log has reached, opaque to clients.
 
 A cursor reads `EPOCH-POSITION`. The epoch identifies the log: a restored backup gets a new one, so
-that a cursor from the lost part is recognised, instead of skipping what was written since.
+that a cursor from the lost part is recognized, instead of skipping what was written since.
 """
 
 from __future__ import annotations

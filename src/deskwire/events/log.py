@@ -18,35 +18,32 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Connection,
     Index,
     Integer,
     Select,
     Table,
     Text,
-    and_,
     bindparam,
     func,
     insert,
-    literal_column,
+    literal,
     null,
     select,
     text,
     union_all,
-    update,
 )
 
 from deskwire.events.channels import Channel, Workspace
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
-from deskwire.events.redaction import WORKSPACE_REDACTED_PREFIX, RedactionRule, redact_message
+from deskwire.events.redaction import ERASED, Redactions, find_redaction
 from deskwire.events.types.registry import Event
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import BigId, execute_raw_sql, is_postgresql, metadata, on_commit
 from deskwire.kit.rows import fetch_all
 
-MAX_CLOCK_SKEW = 60_000  # ms by which the clocks of one installation may differ
+MAX_POSITION = 2**62  # above every position
 
 
 def _event_columns() -> list[Column[Any]]:
@@ -60,6 +57,10 @@ def _event_columns() -> list[Column[Any]]:
         Column("channels", Text, nullable=False),  # JSON list
         Column("touches", Text, nullable=False),  # JSON list: channels whose listeners may change
         Column("data", Text, nullable=False),  # JSON object on one line
+        Column("ticket", Text),  # id of the ticket it is about
+        # Of an event that demands an erasure: the entries up to this position are done. None: no
+        # erasure is demanded, or it is finished. Until then, readers redact what it demands.
+        Column("erased_to", BigInteger),
     ]
 
 
@@ -70,6 +71,19 @@ log = Table(
     *_event_columns(),
     Index("ix_log_workspace_position", "workspace", "position"),
     Index("ix_log_cause", "cause"),
+    Index(
+        "ix_log_ticket_position",
+        "ticket",
+        "position",
+        sqlite_where=text("ticket IS NOT NULL"),
+        postgresql_where=text("ticket IS NOT NULL"),
+    ),
+    Index(
+        "ix_log_erased_to",
+        "position",
+        sqlite_where=text("erased_to IS NOT NULL"),
+        postgresql_where=text("erased_to IS NOT NULL"),
+    ),
     Index(
         "ix_log_requests_position",
         "position",
@@ -109,16 +123,8 @@ class LogRow:
     channels: str
     touches: str
     data: str
-
-
-class WorkspaceEntryColumns:
-    """The columns that `list_workspace_entries` reads of `log`."""
-
-    position: int
-    type: str
-    data: str
-    at: Millis
-    channels: str
+    ticket: str | None
+    erased_to: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,7 @@ class Entry:
     workspace: Workspace | None
     at: Millis
     frame: bytes
+    ticket: str | None = None
 
 
 class OutboxPending:
@@ -161,6 +168,7 @@ class AppendedRow:
     workspace: Workspace | None
     at: Millis
     data: str
+    ticket: str | None
 
     def to_entry(self, epoch: str) -> Entry:
         """Return the entry for this row."""
@@ -173,6 +181,7 @@ class AppendedRow:
             self.workspace,
             self.at,
             frame,
+            self.ticket,
         )
 
 
@@ -190,11 +199,16 @@ def append(
     `channels` says who it is for. `access_changes` names channels whose listeners may gain or lose
     access by it (a person's own channel where the person is known): their streams are suspended at
     this entry until they are authorized again. `cause` is what led to it. `at` defaults to now.
+
+    An event that says that something was deleted or edited also demands the erasure of its traces
+    (`events/erasure.py`). One that is for no one is about something deleted: its data is not kept.
     """
     unique_channels = tuple(intern(name) for name in dict.fromkeys(channels))
     unique_changes = tuple(intern(name) for name in dict.fromkeys(access_changes))
     time = now() if at is None else at
-    data = event.model_dump_json(by_alias=True, exclude_unset=True)
+    data = event.model_dump_json(by_alias=True, exclude_unset=True) if unique_channels else ERASED
+    ticket: str | None = getattr(event, "ticket", None)
+    demanded = find_redaction(0, event.type, event.workspace, ticket, data)
     row = {
         "type": event.type,
         "at": time,
@@ -204,6 +218,8 @@ def append(
         "channels": json.dumps(unique_channels),
         "touches": json.dumps(unique_changes),
         "data": data,
+        "ticket": ticket,
+        "erased_to": None if demanded is None else 0,
     }
     if is_postgresql(tx):
         tx.execute(_INSERT_OUTBOX, row)
@@ -213,15 +229,22 @@ def append(
     on_commit(
         tx,
         AppendedRow(
-            position, event.type, unique_channels, unique_changes, event.workspace, time, data
+            position,
+            event.type,
+            unique_channels,
+            unique_changes,
+            event.workspace,
+            time,
+            data,
+            ticket,
         ),
     )
 
 
 # Written out: building it with SQLAlchemy costs twice what the database takes to run it.
 _INSERT_LOG = (
-    "INSERT INTO log (type, at, workspace, actor, cause, channels, touches, data) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO log (type, at, workspace, actor, cause, channels, touches, data, ticket, "
+    "erased_to) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_OUTBOX = insert(outbox).inline()
 
@@ -239,49 +262,36 @@ def begin_epoch(tx: Connection) -> str:
     return epoch
 
 
-def redact_entries(
-    tx: Connection,
-    workspace: Workspace | None,
-    target_id: str,
-    *,
-    since: Millis,
-    rule: RedactionRule = redact_message,
-) -> None:
-    """Redact a message, or another target by another `rule`, in the log; positions are kept.
-
-    `workspace` is None for all workspaces. `since` is when the target was created: no older entry
-    can mention it. The buffers of all processes do the same when they receive the event that says
-    so (`events/redaction.py`).
-    """
-    # The outbox first: an event that moves to the log meanwhile is then found there.
-    for table, key in ((outbox, outbox.c.id), (log, log.c.position)):
-        query = select(key, table.c.data).where(
-            table.c.at >= since - MAX_CLOCK_SKEW, table.c.data.contains(target_id, autoescape=True)
-        )
-        if workspace is not None:
-            query = query.where(table.c.workspace == workspace)
-        rows = tx.execute(query).all()
-        for row_key, data in rows:
-            if (redacted := rule(data, target_id)) is not None:
-                tx.execute(table.update().where(key == row_key).values(data=redacted))
+def read_redactions(tx: Connection) -> Redactions:
+    """Return what the unfinished erasures demand of the entries that this transaction reads."""
+    demands = (find_redaction(*row) for row in tx.execute(DEMANDS))
+    return Redactions(filter(None, demands))
 
 
-def redact_workspace(tx: Connection, workspace: Workspace) -> None:
-    """Remove the channels and the data of all events of a workspace's tickets; positions are kept.
-
-    As with `redact_entries`, the buffers of all processes follow.
-    """
-    for table in (outbox, log):
-        is_ticket_event = table.c.type.startswith(WORKSPACE_REDACTED_PREFIX, autoescape=True)
-        condition = and_(table.c.workspace == workspace, is_ticket_event)
-        tx.execute(update(table).where(condition).values(channels="[]", data='{"redacted":true}'))
+# The events that demand an unfinished erasure, also those of the outbox: they follow all that the
+# same snapshot shows of the log.
+DEMANDS = union_all(
+    *(
+        select(
+            position.label("position"), each.c.type, each.c.workspace, each.c.ticket, each.c.data
+        ).where(each.c.erased_to.is_not(None))
+        for each, position in ((log, log.c.position), (outbox, literal(MAX_POSITION, BigInteger)))
+    )
+)
 
 
 def check_writable(tx: Connection) -> None:
     """Insert a row and delete it again. Raises OperationalError if the database is not writable.
 
-    An update that changes nothing would not suffice: SQLite writes no page for it.
+    An update that changes nothing would not suffice: SQLite writes no page for it. On PostgreSQL
+    the row goes where the events of an action go.
     """
+    if is_postgresql(tx):
+        id_ = -1 - secrets.randbelow(2**62)  # of its own: processes do not wait for each other
+        row = dict.fromkeys(("type", "actor", "channels", "touches", "data"), "")
+        tx.execute(insert(outbox).values(id=id_, at=0, **row))
+        tx.execute(outbox.delete().where(outbox.c.id == id_))
+        return
     tx.execute(insert(log_state).values(id=0, epoch="", floor=0))
     tx.execute(log_state.delete().where(log_state.c.id == 0))
 
@@ -303,30 +313,6 @@ def read_latest(tx: Connection, limit: int) -> list[Entry]:
     newest = select(log.c.position).order_by(log.c.position.desc()).limit(limit).subquery()
     first = select(func.min(newest.c.position)).scalar_subquery()
     return _read_entries(tx, select(log).where(log.c.position >= first).order_by(log.c.position))
-
-
-def list_workspace_entries(
-    tx: Connection, workspace: Workspace | None, channels: frozenset[Channel], limit: int
-) -> list[WorkspaceEntryColumns]:
-    """Return the newest entries on any of `channels`, newest first.
-
-    `workspace` is None for all organizations. A viewer who hears less than a tenth of the events
-    gets a shorter list than `limit`.
-    """
-    query = (
-        select(log.c.position, log.c.type, log.c.data, log.c.at, log.c.channels)
-        .where(_IS_ORGANIZATION if workspace is None else log.c.workspace == workspace)
-        .where(log.c.channels != "[]")  # or the entries of deleted organizations fill the limit
-        .order_by(log.c.position.desc())
-        .limit(limit * 10)  # rows
-    )
-    rows = fetch_all(tx, query, WorkspaceEntryColumns)
-    visible = [row for row in rows if not channels.isdisjoint(json.loads(row.channels))]
-    return visible[:limit]
-
-
-# A literal, not a bound parameter: otherwise the partial index is not used.
-_IS_ORGANIZATION: ColumnElement[bool] = log.c.workspace.like(literal_column("'org:%'"))
 
 
 def list_caused_events(tx: Connection, cause: str) -> list[CausedEvent]:
@@ -357,21 +343,25 @@ def read_buffer(tx: Connection, limit: int) -> tuple[list[Entry], int]:
     return read_latest(tx, limit), read_head(tx)
 
 
-def parse_entries(epoch: str, rows: Iterable[LogRow]) -> list[Entry]:
-    """Return rows of the log as entries, in the given order."""
-    return [
-        AppendedRow(
-            row.position,
-            row.type,
-            tuple(intern(name) for name in json.loads(row.channels)),
-            tuple(intern(name) for name in json.loads(row.touches)),
-            row.workspace,
-            row.at,
-            row.data,
-        ).to_entry(epoch)
-        for row in rows
-    ]
+def parse_entries(epoch: str, rows: Iterable[LogRow], redactions: Redactions) -> list[Entry]:
+    """Return rows of the log as entries, in the given order, redacted."""
+    return [_parse_entry(epoch, row, redactions) for row in rows]
+
+
+def _parse_entry(epoch: str, row: LogRow, redactions: Redactions) -> Entry:
+    data = redactions.redact(row.position, row.type, row.workspace, row.ticket, row.data)
+    channels = () if data == ERASED else json.loads(row.channels)
+    return AppendedRow(
+        row.position,
+        row.type,
+        tuple(intern(name) for name in channels),
+        tuple(intern(name) for name in json.loads(row.touches)),
+        row.workspace,
+        row.at,
+        data,
+        row.ticket,
+    ).to_entry(epoch)
 
 
 def _read_entries(tx: Connection, query: Select[Any]) -> list[Entry]:
-    return parse_entries(read_epoch(tx), fetch_all(tx, query, LogRow))
+    return parse_entries(read_epoch(tx), fetch_all(tx, query, LogRow), read_redactions(tx))

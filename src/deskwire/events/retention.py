@@ -17,10 +17,13 @@ def trim_log(tx: Connection, before: Millis, limit: int) -> int:
     """Delete up to `limit` of the oldest entries, if appended before a time; return their number.
 
     The first younger entry ends the trimming, whatever follows it: a clock that was wrong for a
-    while may keep entries for too long, but never deletes one too early.
+    while may keep entries for too long, but never deletes one too early. So does an entry whose
+    erasure is unfinished: nothing else knows what is to be erased.
     """
-    oldest = select(log.c.position, log.c.at).order_by(log.c.position).limit(limit)
-    old = list(takewhile(lambda entry: entry.at < before, tx.execute(oldest)))
+    oldest = select(log.c.position, log.c.at, log.c.erased_to).order_by(log.c.position).limit(limit)
+    old = list(
+        takewhile(lambda entry: entry.at < before and entry.erased_to is None, tx.execute(oldest))
+    )
     if not old:
         return 0
     last = old[-1].position

@@ -14,6 +14,7 @@ from typing import cast
 from sqlalchemy import Connection, text
 
 from deskwire.events.log import Entry, LogRow, parse_entries, read_epoch, read_head
+from deskwire.events.redaction import Redactions
 from deskwire.kit.db import acquire_advisory_lock
 
 HEAD_TOPIC = "deskwire_log"  # channel on which PostgreSQL announces the head
@@ -39,7 +40,7 @@ def number_outbox(tx: Connection) -> NumberedBatch:
     rows = cast("Sequence[LogRow]", moved)
     if not rows:
         return NumberedBatch([], read_head(tx))
-    return NumberedBatch(parse_entries(read_epoch(tx), rows), rows[-1].position)
+    return NumberedBatch(parse_entries(read_epoch(tx), rows, Redactions()), rows[-1].position)
 
 
 # Ids are assigned in the order of row locks, so events of one object keep their order.
@@ -49,9 +50,10 @@ WITH moved AS (
 ), head AS (
     SELECT greatest(floor, (SELECT max(position) FROM log)) AS position FROM log_state
 ), numbered AS (
-    INSERT INTO log (position, type, at, workspace, actor, cause, channels, touches, data)
+    INSERT INTO log (position, type, at, workspace, actor, cause, channels, touches, data,
+                     ticket, erased_to)
     SELECT head.position + row_number() OVER (ORDER BY moved.id),
-           type, at, workspace, actor, cause, channels, touches, data
+           type, at, workspace, actor, cause, channels, touches, data, ticket, erased_to
     FROM moved, head
     RETURNING *
 ), announced AS (

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Invalid
+from deskwire.kit.optional_packages import POSTGRES_PACKAGE, install_command
 from deskwire.kit.sqlite import URL_PREFIX, SQLite
-
-INSTALL_COMMAND = "pip install 'deskwire[postgres]'"
 
 
 def connect_database(url: str) -> Database:
@@ -20,6 +19,7 @@ def connect_database(url: str) -> Database:
         from deskwire.kit.postgres import Postgres
     except ImportError:
         raise Invalid(
-            f"DATABASE_URL is a PostgreSQL URL, but the driver is not installed: {INSTALL_COMMAND}"
+            "DATABASE_URL is a PostgreSQL URL, but the driver is not installed: "
+            f"{install_command(POSTGRES_PACKAGE)}"
         ) from None
     return Postgres(url)

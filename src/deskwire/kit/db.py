@@ -22,17 +22,20 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     CursorResult,
+    Dialect,
     Engine,
     Integer,
     MetaData,
     event,
     text,
 )
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from deskwire.kit.timing import TimedThreadPool
 
 READER_THREADS = 4  # threads; reads are short, and more threads only compete for the GIL
 POOL_TIMEOUT = 30  # s; work that gets no connection in this time fails instead of hanging
+QUEUE_TIMEOUT = 10.0  # s; work that gets no thread in this time fails, or it would all pile up
 
 metadata = MetaData(
     naming_convention={
@@ -68,27 +71,64 @@ def savepoint(tx: Connection) -> Iterator[None]:
     """
     signals = tx.info.setdefault(_SIGNALS_KEY, [])
     count_before = len(signals)
-    driver: Any = tx.connection.driver_connection  # both drivers have `execute`, which is faster
-    driver.execute("SAVEPOINT deskwire")
+    execute_in_driver(tx, "SAVEPOINT deskwire")
     try:
         yield
     except BaseException:
         del signals[count_before:]  # or listeners would receive what never happened
-        if not _is_rolled_back(driver):
-            driver.execute("ROLLBACK TO SAVEPOINT deskwire")
+        if not _is_over(tx):
+            execute_in_driver(tx, "ROLLBACK TO SAVEPOINT deskwire")
+            execute_in_driver(tx, "RELEASE SAVEPOINT deskwire")
         raise
-    finally:
-        if not _is_rolled_back(driver):
-            driver.execute("RELEASE SAVEPOINT deskwire")
+    else:
+        execute_in_driver(tx, "RELEASE SAVEPOINT deskwire")
 
 
-def _is_rolled_back(driver: object) -> bool:
-    """Whether the error has already rolled back the whole transaction, savepoints included.
+def _is_over(tx: Connection) -> bool:
+    """Whether the error has already ended the whole transaction, savepoints included.
 
-    SQLite does so when the disk is full. Its complaint about a missing savepoint would then hide
-    the cause, and later statements would run in autocommit.
+    SQLite rolls it back when the disk is full, and a connection may break. The complaint about a
+    missing savepoint would then hide the cause, and on SQLite later statements would run in
+    autocommit.
     """
-    return not getattr(driver, "in_transaction", True)
+    if tx.invalidated:
+        return True
+    driver: Any = tx.connection.driver_connection
+    return getattr(driver, "closed", False) or not getattr(driver, "in_transaction", True)
+
+
+def execute_in_driver(tx: Connection, statement: str) -> None:
+    """Run a statement without values past SQLAlchemy, at a third of the cost.
+
+    Raises SQLAlchemy's errors all the same, see `translate_driver_errors`.
+    """
+    driver: Any = tx.connection.driver_connection  # both drivers have `execute`
+    try:
+        driver.execute(statement)
+    except tx.dialect.loaded_dbapi.Error as error:
+        if tx.dialect.is_disconnect(error, driver, None):
+            tx.invalidate(error)  # or rolling back would fail too, and hide this error
+        raise _translate(tx.dialect, statement, error) from error
+
+
+@contextmanager
+def translate_driver_errors(dialect: Dialect, statement: str) -> Iterator[None]:
+    """Raise the driver's errors as SQLAlchemy would: callers know no others.
+
+    Whatever goes past SQLAlchemy belongs inside. A locked database would otherwise be an error
+    that no page, service or command expects.
+    """
+    try:
+        yield
+    except dialect.loaded_dbapi.Error as error:
+        raise _translate(dialect, statement, error) from error
+
+
+def _translate(dialect: Dialect, statement: str, error: Exception) -> BaseException:
+    driver_error = dialect.loaded_dbapi.Error
+    return DBAPIError.instance(
+        statement, None, error, driver_error, hide_parameters=True, dialect=dialect
+    )
 
 
 def is_postgresql(tx: Connection) -> bool:
@@ -112,6 +152,17 @@ def wake(tx: Connection, topic: str) -> None:
 
 
 _NOTIFY = text("SELECT pg_notify(:topic, '')")
+
+
+def allow_long_statements(tx: Connection) -> None:
+    """Lift the limits of statements and locks for this transaction; a migration may need hours."""
+    if is_postgresql(tx):
+        tx.exec_driver_sql(
+            "SELECT set_config('lock_timeout', '0', true), "
+            "set_config('statement_timeout', '0', true)"
+        )
+        driver: Any = tx.connection.driver_connection
+        driver.answer_limit = None
 
 
 def acquire_advisory_lock(tx: Connection, *names: str) -> None:
@@ -157,15 +208,23 @@ def pad_in_list(values: Iterable[T]) -> list[T]:
     return padded + padded[-1:] * ((1 << (len(padded) - 1).bit_length()) - len(padded))
 
 
+def _refuse_late(waited: float) -> None:
+    """Raise OperationalError if work has waited too long for a thread, in s."""
+    if waited > QUEUE_TIMEOUT:
+        cause = TimeoutError(f"the database was busy for {waited:.0f} s")
+        raise OperationalError("", None, cause, hide_parameters=True)
+
+
 class Database:
     """A database whose `write` and `read` run transactions in its own threads."""
 
     def __init__(self, name: str, writer: Engine, reader: Engine, *, writers: int) -> None:
         self.name = name  # for logs and messages; never contains a password
         self._writer, self._reader = writer, reader
-        self._write_threads = TimedThreadPool(writers, name="db-writer")
-        self._read_threads = TimedThreadPool(READER_THREADS, name="db-reader")
+        self._write_threads = TimedThreadPool(writers, name="db-writer", refuse=_refuse_late)
+        self._read_threads = TimedThreadPool(READER_THREADS, name="db-reader", refuse=_refuse_late)
         self._commit_listener: CommitListener | None = None
+        self.failed_writes = 0  # transactions that failed because the database did
 
     @property
     def thread_pools(self) -> dict[str, TimedThreadPool]:
@@ -192,7 +251,7 @@ class Database:
         that run very often (docs/performance.md). Passes no signals to the commit listener.
         """
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._write_threads, self._write_raw_sql, statement, values)
+        await loop.run_in_executor(self._write_threads, self._write_translated, statement, values)
 
     async def read(
         self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
@@ -207,13 +266,17 @@ class Database:
         self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `write` in the calling thread (for the command line, and for the writer threads)."""
-        with self._writer.connect() as tx:
-            tx.info.pop(_SIGNALS_KEY, None)
-            with tx.begin():
-                result = function(tx, *args, **kwargs)
-            signals = tx.info.pop(_SIGNALS_KEY, [])
-            if signals and self._commit_listener is not None:
-                self._commit_listener(signals)
+        try:
+            with self._writer.connect() as tx:
+                tx.info.pop(_SIGNALS_KEY, None)
+                with tx.begin():
+                    result = function(tx, *args, **kwargs)
+                signals = tx.info.pop(_SIGNALS_KEY, [])
+                if signals and self._commit_listener is not None:
+                    self._commit_listener(signals)
+        except OperationalError:
+            self.failed_writes += 1
+            raise
         return result
 
     def read_sync(
@@ -225,10 +288,17 @@ class Database:
 
     def close(self) -> None:
         """Wait for running transactions, then close every connection."""
-        self._write_threads.shutdown(wait=True)
-        self._read_threads.shutdown(wait=True)
+        self._write_threads.shutdown(wait=True, cancel_futures=True)
+        self._read_threads.shutdown(wait=True, cancel_futures=True)
         self._reader.dispose()
         self._writer.dispose()  # last: SQLite's last connection checkpoints the WAL
+
+    def _write_translated(self, statement: str, values: tuple[Any, ...]) -> None:
+        try:
+            self._write_raw_sql(statement, values)
+        except self._writer.dialect.loaded_dbapi.Error as error:
+            self.failed_writes += 1
+            raise _translate(self._writer.dialect, statement, error) from error
 
     def _write_raw_sql(self, statement: str, values: tuple[Any, ...]) -> None:
         raise NotImplementedError

@@ -8,6 +8,7 @@
     ├── Conflict         contradicts the current state
     ├── RateLimited      allowed again later
     ├── TooLarge         more bytes than accepted
+    ├── Unavailable      a part of the installation does not work right now
     └── Upstream         another system failed
 
 The person who caused the error sees its message: what was refused, the value, what to do.
@@ -55,6 +56,14 @@ class RateLimited(Refusal):
 
 class TooLarge(Refusal):
     """More bytes than accepted."""
+
+
+class Unavailable(Refusal):
+    """A part of the installation does not work right now; `reason` is for the log, in one line."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Upstream(Refusal):

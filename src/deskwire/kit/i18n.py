@@ -22,7 +22,7 @@ CATALOGUE_PATH = "LC_MESSAGES/deskwire.po"
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalog:
     """The translations into one language; a text without a translation is shown in English."""
 
     language: str = ENGLISH
@@ -41,29 +41,29 @@ class Catalogue:
         return self.language.replace("_", "-")
 
 
-_active = Catalogue()
+_active = Catalog()
 
 
-def activate(catalogue: Catalogue) -> None:
-    """Make `catalogue` the language of this process."""
+def activate(catalog: Catalog) -> None:
+    """Make `catalog` the language of this process."""
     global _active
-    _active = catalogue
+    _active = catalog
     _format_date.cache_clear()
 
 
-def get_active() -> Catalogue:
-    """Return the catalogue of this process."""
+def get_active() -> Catalog:
+    """Return the catalog of this process."""
     return _active
 
 
 def list_languages() -> list[str]:
-    """Return the languages a desk can use, sorted: English and every one with a catalogue."""
+    """Return the languages a desk can use, sorted: English and every one with a catalog."""
     return sorted(
         {ENGLISH, *(each.parts[-3] for each in LOCALES_FOLDER.glob(f"*/{CATALOGUE_PATH}"))}
     )
 
 
-def catalogue_path(language: str) -> Path:
+def catalog_path(language: str) -> Path:
     """Return the path of the .po file of `language`."""
     return LOCALES_FOLDER / language / CATALOGUE_PATH
 

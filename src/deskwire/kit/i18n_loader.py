@@ -1,6 +1,6 @@
-"""Load the catalogue of a language from its .po file, and its date and number formats from Babel.
+"""Load the catalog of a language from its .po file, and its date and number formats from Babel.
 
-Lookups stay in the `Catalogue`'s dict: Babel's `Translations` takes twice as long for a text that
+Lookups stay in the `Catalog`'s dict: Babel's `Translations` takes twice as long for a text that
 is there, and over three times as long for one that is missing (measured 27 Nov 2026). It is used
 for the plural rule alone.
 """
@@ -15,33 +15,34 @@ from io import BytesIO
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
-from babel.messages.catalog import Catalog, Message
+from babel.messages.catalog import Catalog as MessageCatalog
+from babel.messages.catalog import Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 
 from deskwire.kit.errors import Invalid
-from deskwire.kit.i18n import ENGLISH, Catalogue, catalogue_path
+from deskwire.kit.i18n import ENGLISH, Catalog, catalog_path
 
 FRONTEND_FOLDER = "frontend/"  # source paths of the texts that the front end shows
 PLURAL_CACHE_SIZE = 1024  # numbers; the rule takes 2 µs, most numbers on a page are small
 
 
-def read_catalogue(language: str) -> Catalogue:
-    """Load the catalogue of one of `list_languages()`; that of English is empty.
+def read_catalog(language: str) -> Catalog:
+    """Load the catalog of one of `list_languages()`; that of English is empty.
 
     Raises Invalid if a translation has errors.
     """
     if language == ENGLISH:
-        return Catalogue()
-    catalogue = parse_catalogue(catalogue_path(language), language)
+        return Catalog()
+    catalog = parse_catalog(catalog_path(language), language)
     try:
         locale = Locale.parse(language)
     except UnknownLocaleError:  # months and days stay in English
-        return catalogue
+        return catalog
     months, days = locale.months["format"], locale.days["format"]["wide"]
     return replace(
-        catalogue,
+        catalog,
         months=[months["wide"][month] for month in range(1, 13)],
         short_months=[months["abbreviated"][month] for month in range(1, 13)],
         weekdays=[days[weekday] for weekday in range(7)],
@@ -49,7 +50,7 @@ def read_catalogue(language: str) -> Catalogue:
     )
 
 
-def parse_catalogue(path: Path, language: str) -> Catalogue:
+def parse_catalog(path: Path, language: str) -> Catalog:
     """Parse a .po file; the names of months and days stay English.
 
     Skips fuzzy and incomplete translations. Raises Invalid if a translation has errors, so that
@@ -64,7 +65,7 @@ def parse_catalogue(path: Path, language: str) -> Catalogue:
     ]
     if errors := [error for message in translated for error in find_translation_errors(message)]:
         raise Invalid("\n".join(f"{path}: {error}" for error in errors))
-    return Catalogue(
+    return Catalog(
         language,
         {get_msgids(message)[0]: get_msgstrs(message) for message in translated},
         _create_plural_rule(parsed),
@@ -104,17 +105,17 @@ def is_used_in_frontend(message: Message) -> bool:
     return any(path.startswith(FRONTEND_FOLDER) for path, _line in message.locations)
 
 
-def _create_plural_rule(catalogue: Catalog) -> Callable[[int], int]:
+def _create_plural_rule(catalog: MessageCatalog) -> Callable[[int], int]:
     """Return the function number → index of the plural form, by the header `Plural-Forms`.
 
     `Translations` has no public function for it. So it gets one message whose forms are their own
     indexes, and translates that. The locale is any known one: without one Babel leaves the header
     out.
     """
-    indexes = Catalog(locale="en")
-    indexes.mime_headers = [("Plural-Forms", catalogue.plural_forms)]
+    indexes = MessageCatalog(locale="en")
+    indexes.mime_headers = [("Plural-Forms", catalog.plural_forms)]
     msgids = ("one", "many")  # not literals of the calls below, or they would be extracted
-    indexes.add(msgids, tuple(str(index) for index in range(catalogue.num_plurals)))
+    indexes.add(msgids, tuple(str(index) for index in range(catalog.num_plurals)))
     file = BytesIO()
     write_mo(file, indexes)
     file.seek(0)

@@ -10,16 +10,21 @@ from collections.abc import Callable, MutableMapping
 import structlog
 
 from deskwire.kit.clock import format_iso
+from deskwire.kit.log_limit import LogLimit
 
 RedactText = Callable[[str], str]
 
 
 def configure_logging(level: str, redact: RedactText) -> None:
-    """Send all log records, uvicorn's included, to standard error, each text through `redact`."""
+    """Send all log records, uvicorn's included, to standard error, each text through `redact`.
+
+    Errors that repeat within a second are left out (`log_limit.py`).
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _create_console_formatter(redact) if sys.stderr.isatty() else _JsonFormatter(redact)
     )
+    handler.addFilter(LogLimit())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,7 +120,7 @@ def record_attempt(tx: Connection, mail: Mail, problem: str | None, at: Millis) 
 
 
 def mark_failed(tx: Connection, mail_id: int, problem: str, at: Millis) -> None:
-    """Give a mail up."""
+    """Record that a mail will not be tried again."""
     _finish_mail(tx, mail_id, failed_at=at, problem=problem)
 
 
@@ -132,6 +133,12 @@ def read_newest(tx: Connection) -> list[Mail]:
 def delete_by_recipient(tx: Connection, recipient: str) -> None:
     """Delete all mail to an address, sent or not."""
     tx.execute(delete(mails).where(mails.c.recipient == recipient))
+
+
+def delete_mentioning(tx: Connection, recipients: Collection[str], phrase: str) -> None:
+    """Delete the mail to some addresses whose subject contains `phrase`, sent or not."""
+    subject = mails.c.subject.contains(phrase, autoescape=True)
+    tx.execute(delete(mails).where(subject, mails.c.recipient.in_(recipients)))
 
 
 def delete_expired(tx: Connection, at: Millis) -> int:

@@ -10,10 +10,11 @@ from tempfile import TemporaryFile
 
 from deskwire.kit.errors import Invalid
 from deskwire.kit.ids import new_id
+from deskwire.kit.optional_packages import S3_PACKAGE, install_command
 from deskwire.kit.store import DiskStore, Store
+from deskwire.kit.threads import DaemonThreadPool
 
 S3_URL_PREFIX = "s3://"
-INSTALL_COMMAND = "pip install 'deskwire[s3]'"
 
 
 def open_store(url: str) -> Store:
@@ -27,7 +28,8 @@ def open_store(url: str) -> Store:
         from deskwire.kit.object_store import open_bucket
     except ImportError:
         raise Invalid(
-            f"FILES_URL names an S3 bucket, but the client is not installed: {INSTALL_COMMAND}"
+            "FILES_URL names an S3 bucket, but the client is not installed: "
+            f"{install_command(S3_PACKAGE)}"
         ) from None
     return open_bucket(url)
 
@@ -38,9 +40,18 @@ def check_writable(url: str, timeout: float) -> None:
     Raises the error that prevents it. Does not create a missing folder: the caller may not be the
     user that the server runs as.
     """
-    if url.startswith(S3_URL_PREFIX):
-        asyncio.run(_write_and_delete(open_store(url), timeout))
-        return
+    asyncio.run(_check_within(url, timeout))
+
+
+async def _check_within(url: str, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        if url.startswith(S3_URL_PREFIX):
+            await _write_and_delete(open_store(url))
+        else:
+            await DaemonThreadPool("file-store", 1).run(_check_folder, url)
+
+
+def _check_folder(url: str) -> None:
     folder = Path(url).absolute()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
@@ -50,11 +61,10 @@ def check_writable(url: str, timeout: float) -> None:
             return
 
 
-async def _write_and_delete(store: Store, seconds: float) -> None:
+async def _write_and_delete(store: Store) -> None:
     key = new_id()
-    async with asyncio.timeout(seconds):
-        await store.put(key, _probe_chunks())
-        await store.delete(key)
+    await store.put(key, _probe_chunks())
+    await store.delete(key)
 
 
 async def _probe_chunks() -> AsyncIterator[bytes]:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event
 
-from deskwire.kit.db import POOL_TIMEOUT, READER_THREADS, Database
+from deskwire.kit.db import (
+    POOL_TIMEOUT,
+    READER_THREADS,
+    Database,
+    execute_in_driver,
+    translate_driver_errors,
+)
+from deskwire.kit.private_files import new_private_file
 
 URL_PREFIX = "sqlite:///"
 CACHED_STATEMENTS = 256  # prepared statements per connection; an INSERT of n rows is one for each n
@@ -54,10 +61,12 @@ class SQLite(Database):
 
     def _read_data_version(self) -> int:
         # Always on the same connection: the number is comparable only within it.
-        if self._version_connection is None:
-            self._version_connection = sqlite3.connect(self.path, check_same_thread=False)
-            self._version_connection.execute("PRAGMA query_only=ON")
-        return int(self._version_connection.execute("PRAGMA data_version").fetchone()[0])
+        pragma = "PRAGMA data_version"
+        with translate_driver_errors(self._reader.dialect, pragma):
+            if self._version_connection is None:
+                self._version_connection = sqlite3.connect(self.path, check_same_thread=False)
+                self._version_connection.execute("PRAGMA query_only=ON")
+            return int(self._version_connection.execute(pragma).fetchone()[0])
 
     def _write_raw_sql(self, statement: str, values: tuple[Any, ...]) -> None:
         # The single writer thread keeps its connection: a checkout from the pool costs 40 µs.
@@ -74,10 +83,17 @@ def parse_sqlite_path(url: str) -> Path:
     return Path(url.removeprefix(URL_PREFIX))
 
 
-def create_private_file(path: Path) -> None:
-    """Create a missing file, readable by its owner only: it will hold hashes and messages."""
-    if not path.exists():
-        path.touch(mode=0o600)
+def create_database_file(path: Path) -> None:
+    """Create a missing file, readable by its owner only: it will hold hashes and messages.
+
+    It is a database without tables from the beginning: an empty file is what a copy that was cut
+    short leaves, and is refused.
+    """
+    if path.exists():
+        return
+    with suppress(FileExistsError), new_private_file(path) as file:  # another process was faster
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _create_engine(path: Path, *, writer: bool) -> Engine:
@@ -103,7 +119,7 @@ def _create_engine(path: Path, *, writer: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(tx: Connection) -> None:
         # Bypasses SQLAlchemy, which would take a third of the cost of an empty transaction.
-        _driver_connection(tx.connection).execute("BEGIN IMMEDIATE" if writer else "BEGIN")
+        execute_in_driver(tx, "BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
 

@@ -12,22 +12,20 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, ParamSpec, Protocol, TypeVar
-
-import anyio.to_thread
+from typing import IO, Protocol
 
 from deskwire.kit.clock import Millis
 from deskwire.kit.ids import is_id
+from deskwire.kit.private_files import create_private_folder, sync_folder
+from deskwire.kit.store_calls import CALL_TIMEOUT, StoreCalls
 
 CHUNK_SIZE = 256 * 1024  # bytes per read; reading them takes longer than the hop to a thread
 BATCH_SIZE = 200  # keys per batch; the caller looks a batch up in one statement
 KEY_SUFFIX = re.compile(r"[a-z]{1,16}", re.ASCII)
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class NoSuchKey(Exception):
@@ -35,7 +33,10 @@ class NoSuchKey(Exception):
 
 
 class Store(Protocol):
-    """A store of files by key. A file appears whole or not at all."""
+    """A store of files by key. A file appears whole or not at all.
+
+    Everything raises Unavailable if the store fails or does not answer in time.
+    """
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         """Store `chunks` under `key` and return the size in bytes.
@@ -72,50 +73,63 @@ class DiskStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._calls = StoreCalls(f"the file store {folder}")
 
     def __repr__(self) -> str:
         return f"DiskStore({str(self._folder)!r})"
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         target, size = self._path(key), 0
-        file = await _in_thread(self._create_temporary_file)
-        temporary = Path(file.name)
+        file = await self._calls.run(self._create_temporary_file)
         try:
             async for chunk in chunks:
-                await _in_thread(file.write, chunk)
+                await self._calls.run(file.write, chunk)
                 size += len(chunk)
-            await _in_thread(_sync_and_rename, file, temporary, target)
+            await self._calls.run(_sync_and_rename, file, target)
         except BaseException:
-            _discard(file, temporary)  # not in a thread: a cancelled task cannot await it
+            await self._calls.finish(partial(_discard, file))
             raise
         return size
 
     async def open(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        path = self._path(key)
         try:
-            file = await _in_thread(path.open, "rb")
+            file = await self._calls.look_up(CALL_TIMEOUT, _open_at, self._path(key), start)
         except FileNotFoundError:
             raise NoSuchKey(key) from None
-        return _stream_chunks(file, start, end)
+        return self._stream_chunks(file, None if end is None else end - start)
 
     async def size(self, key: str) -> int:
         path = self._path(key)
         try:
-            return (await _in_thread(path.stat)).st_size
+            return (await self._calls.look_up(CALL_TIMEOUT, path.stat)).st_size
         except FileNotFoundError:
             raise NoSuchKey(key) from None
 
     async def delete(self, key: str) -> None:
-        await _in_thread(self._path(key).unlink, missing_ok=True)
+        await self._calls.run(self._path(key).unlink, missing_ok=True)
 
     async def list_keys_before(self, cutoff: Millis) -> AsyncIterator[Sequence[str]]:
-        for path in await _in_thread(_list_older_files, self._folder / "incoming", cutoff):
-            await _in_thread(path.unlink, missing_ok=True)
+        for path in await self._calls.run(_list_older_files, self._folder / "incoming", cutoff):
+            await self._calls.run(path.unlink, missing_ok=True)
         for number in range(256):
-            paths = await _in_thread(_list_older_files, self._folder / f"{number:02x}", cutoff)
+            paths = await self._calls.run(_list_older_files, self._folder / f"{number:02x}", cutoff)
             keys = [path.name for path in paths if is_key(path.name)]
             for first in range(0, len(keys), BATCH_SIZE):
                 yield keys[first : first + BATCH_SIZE]
+
+    async def _stream_chunks(self, file: IO[bytes], left: int | None) -> AsyncIterator[bytes]:
+        try:
+            while left is None or left > 0:
+                chunk = await self._calls.run(
+                    file.read, CHUNK_SIZE if left is None else min(CHUNK_SIZE, left)
+                )
+                if not chunk:
+                    return
+                left = None if left is None else left - len(chunk)
+                yield chunk
+        finally:
+            # In a thread, because closing waits for a read that has not returned yet.
+            await self._calls.finish(file.close)
 
     def _path(self, key: str) -> Path:
         id_ = check_key(key).partition(".")[0]
@@ -123,7 +137,7 @@ class DiskStore:
 
     def _create_temporary_file(self) -> IO[bytes]:
         incoming = self._folder / "incoming"
-        incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private_folder(incoming)
         # tempfile creates it with mode 0600 and an unguessable name.
         return tempfile.NamedTemporaryFile(dir=incoming, delete=False)
 
@@ -141,41 +155,31 @@ def check_key(key: str) -> str:
     return key
 
 
-async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    return await anyio.to_thread.run_sync(partial(function, *args, **kwargs))
+def _open_at(path: Path, start: int) -> IO[bytes]:
+    file = path.open("rb")
+    try:
+        file.seek(start)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
-def _sync_and_rename(file: IO[bytes], temporary: Path, target: Path) -> None:
+def _sync_and_rename(file: IO[bytes], target: Path) -> None:
     """Sync the file to disk, then rename it: after a power cut it is complete or absent."""
     file.flush()
     os.fsync(file.fileno())
     file.close()
-    target.parent.mkdir(mode=0o700, exist_ok=True)
-    temporary.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    create_private_folder(target.parent)
+    Path(file.name).replace(target)
+    sync_folder(target.parent)
 
 
-def _discard(file: IO[bytes], temporary: Path) -> None:
-    file.close()
-    temporary.unlink(missing_ok=True)
-
-
-async def _stream_chunks(file: IO[bytes], start: int, end: int | None) -> AsyncIterator[bytes]:
-    with file:
-        file.seek(start)
-        left = None if end is None else end - start
-        while left is None or left > 0:
-            chunk = await _in_thread(
-                file.read, CHUNK_SIZE if left is None else min(CHUNK_SIZE, left)
-            )
-            if not chunk:
-                return
-            left = None if left is None else left - len(chunk)
-            yield chunk
+def _discard(file: IO[bytes]) -> None:
+    with suppress(OSError):  # closing writes what is buffered, which a full disk refuses again
+        file.close()
+    with suppress(OSError):
+        Path(file.name).unlink(missing_ok=True)
 
 
 def _list_older_files(folder: Path, cutoff: Millis) -> list[Path]:

@@ -46,7 +46,7 @@ def make_thumbnail(content: bytes, *, square: bool) -> bytes:
             raise ValueError("too many pixels")
         if image.getexif().get(EXIF_ORIENTATION, 1) >= 5:
             width, height = height, width
-        # Palette colours cannot be blended, so thin lines would vanish when scaled down.
+        # Palette colors cannot be blended, so thin lines would vanish when scaled down.
         small = image.convert("RGBA") if image.mode in ("P", "1") else image
         # Before rotating: a JPEG is then decoded at a reduced size.
         small.thumbnail((MAX_SIDE, MAX_SIDE))

@@ -55,10 +55,16 @@ class DurationHistogram:
 
 
 class TimedThreadPool(ThreadPoolExecutor):
-    """A thread pool that measures how long work waits in its queue and how long it runs."""
+    """A thread pool that measures how long work waits in its queue and how long it runs.
 
-    def __init__(self, max_workers: int, *, name: str) -> None:
+    `refuse` is called with each wait in s, and may raise instead of letting the work begin.
+    """
+
+    def __init__(
+        self, max_workers: int, *, name: str, refuse: Callable[[float], None] = lambda _: None
+    ) -> None:
         super().__init__(max_workers, thread_name_prefix=name)
+        self._refuse = refuse
         self.wait_times = DurationHistogram()
         self.run_times = DurationHistogram()
 
@@ -68,6 +74,7 @@ class TimedThreadPool(ThreadPoolExecutor):
         def run() -> T:
             started_at = perf_counter()
             self.wait_times.observe(started_at - submitted_at)
+            self._refuse(started_at - submitted_at)
             try:
                 return fn(*args, **kwargs)
             finally:

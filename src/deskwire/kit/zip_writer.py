@@ -6,7 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from anyio.to_thread import run_sync
+from deskwire.kit.threads import DaemonThreadPool
+
+COMPRESSION_THREADS = DaemonThreadPool("zip", 2)  # a chunk takes a few ms
 
 
 class ZipWriter:
@@ -47,7 +49,7 @@ class ZipWriter:
         with self._zip.open(entry, "w") as file:
             async for chunk in chunks:
                 if compress:
-                    await run_sync(file.write, chunk)
+                    await COMPRESSION_THREADS.run(file.write, chunk)
                 else:
                     file.write(chunk)
                 yield self._buffer.take_bytes()

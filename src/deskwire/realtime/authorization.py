@@ -14,13 +14,13 @@ from itertools import islice
 
 from deskwire.events.access import Authorization
 from deskwire.events.channels import PersonId
+from deskwire.kit.backoff import FIRST_DELAY, Backoff
 from deskwire.kit.clock import Millis
 from deskwire.realtime.grant_cache import GrantCache, build_channel_sets
 from deskwire.realtime.subscription import ChannelSets
 
 BATCH_SIZE = 500  # people per query
 TIMEOUT = 10.0  # s for a query; it is then repeated
-MAX_RETRY_DELAY = 30.0  # s between tries while the database fails
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ class AuthorizationQueue:
         grant_cache: GrantCache,
         list_session_ids: ListSessionIds,
         apply: ApplyAuthorization,
+        first_retry_delay: float = FIRST_DELAY,
     ) -> None:
         self._authorize = authorize
         self._grant_cache = grant_cache
@@ -47,6 +48,7 @@ class AuthorizationQueue:
         self._queued: dict[PersonId, None] = {}  # to be authorized, or authorized again
         self._in_flight: frozenset[PersonId] = frozenset()
         self._wake_event = asyncio.Event()
+        self._backoff = Backoff(self._wake_event, first=first_retry_delay)
 
     @property
     def in_flight(self) -> frozenset[PersonId]:
@@ -73,16 +75,16 @@ class AuthorizationQueue:
 
     async def run(self) -> None:
         """Authorize the queued people until cancelled."""
-        failures = 0
         while True:
-            await self._wake_event.wait()
+            if not self._queued:
+                await self._wake_event.wait()
             self._wake_event.clear()
             while self._queued:
                 if await self._authorize_batch():
-                    failures = 0
+                    self._backoff.reset()
                     continue
-                failures += 1
-                await asyncio.sleep(min(MAX_RETRY_DELAY, 0.1 * 2**failures))
+                await self._backoff.wait()  # at most until another person is to be authorized
+                self._wake_event.clear()
 
     async def _authorize_batch(self) -> bool:
         """Authorize a batch of people and apply the valid results; False if the query failed."""
@@ -111,6 +113,5 @@ class AuthorizationQueue:
         return True
 
     def _requeue(self, batch: frozenset[PersonId]) -> None:
-        for person in batch:
-            self.enqueue(person)
+        self._queued.update(dict.fromkeys(batch))  # without waking: it would end the back-off
         self._in_flight = frozenset()

@@ -9,15 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from deskwire.events.channels import Workspace
-from deskwire.events.frames import read_event_field, redact_frame
+from deskwire.events.frames import read_event_data, redact_frame
 from deskwire.events.log import Entry
-from deskwire.events.redaction import (
-    REDACTIONS,
-    WORKSPACE_REDACTED_PREFIX,
-    WORKSPACE_REDACTING_TYPES,
-    RedactionRule,
-)
+from deskwire.events.redaction import REDACTIONS, Redaction, find_redaction
 
 BUFFER_BYTES = 32 * 1024 * 1024  # bytes of frames; at 1 KB an event some 30,000 events
 ENTRY_OVERHEAD = 400  # bytes; what an entry costs besides its frame (measured with tracemalloc)
@@ -29,6 +23,7 @@ class EventBuffer:
     def __init__(self, limit: int = BUFFER_BYTES) -> None:
         self.floor = 0  # entries at or before it are not in the buffer
         self.head = 0
+        self.redaction_count = 0  # grows when older entries change; pages of the log follow it
         self._limit = limit
         self._size = 0
         self._entries: list[Entry] = []
@@ -37,6 +32,7 @@ class EventBuffer:
     def load(self, entries: list[Entry], head: int) -> None:
         """Start with the newest `entries` of the log; `head` is used where the log is empty."""
         self._entries, self._first_index, self._size = [], 0, 0
+        self.redaction_count += 1
         self.floor = self.head = entries[0].position - 1 if entries else head
         for entry in entries:
             self.append(entry)
@@ -48,33 +44,24 @@ class EventBuffer:
         """
         if entry.position != self.head + 1:
             raise AssertionError(f"position {entry.position} after {self.head}: the bus lost one")
-        redaction = REDACTIONS.get(entry.type)
-        if redaction and (id_ := read_event_field(entry.frame, redaction.field)):
-            self._redact(id_, redaction.rule)
-        if entry.type in WORKSPACE_REDACTING_TYPES:
-            self._redact_workspace(entry.workspace)
+        if redaction := _find_redaction(entry):
+            self._redact_older(redaction)
         self._entries.append(entry)
         self._size += len(entry.frame) + ENTRY_OVERHEAD
         self.head = entry.position
         while self._size > self._limit and self.floor < self.head:
             self._drop_oldest()
 
-    def _redact(self, target_id: str, rule: RedactionRule) -> None:
-        """Apply `rule` to the frames that mention `target_id`: no replay may send its text."""
-        needle = target_id.encode()
+    def _redact_older(self, redaction: Redaction) -> None:
+        """Redact the entries that mention what was deleted: no replay may send its text."""
+        self.redaction_count += 1
         for index in range(self._first_index, len(self._entries)):
             entry = self._entries[index]
-            if needle in entry.frame and (frame := redact_frame(entry.frame, target_id, rule)):
-                self._size += len(frame) - len(entry.frame)
-                self._entries[index] = replace(entry, frame=frame)
-
-    def _redact_workspace(self, workspace: Workspace | None) -> None:
-        """Remove channels and frames of a workspace's tickets, as `log.redact_workspace` does."""
-        for index in range(self._first_index, len(self._entries)):
-            entry = self._entries[index]
-            if entry.workspace == workspace and entry.type.startswith(WORKSPACE_REDACTED_PREFIX):
-                self._size -= len(entry.frame)
-                self._entries[index] = replace(entry, channels=(), frame=b"")
+            if redaction.ticket is not None and entry.ticket != redaction.ticket:
+                continue  # nearly all of 30,000 entries, in 1 ms
+            if redacted := _redact_entry(redaction, entry):
+                self._size += len(redacted.frame) - len(entry.frame)
+                self._entries[index] = redacted
 
     def trim(self, floor: int) -> None:
         """Drop entries at or before `floor`, which were trimmed from the log."""
@@ -94,3 +81,22 @@ class EventBuffer:
         if self._first_index > 1024 and self._first_index * 2 > len(self._entries):
             del self._entries[: self._first_index]
             self._first_index = 0
+
+
+def _find_redaction(entry: Entry) -> Redaction | None:
+    if entry.type not in REDACTIONS or not entry.frame:
+        return None
+    data = read_event_data(entry.frame)
+    return find_redaction(entry.position, entry.type, entry.workspace, entry.ticket, data)
+
+
+def _redact_entry(redaction: Redaction, entry: Entry) -> Entry | None:
+    """Return the entry redacted; None if it stays as it is."""
+    if not entry.frame or not redaction.covers(entry.position, entry.workspace, entry.ticket):
+        return None
+    if redaction.rule.scope == "log" and redaction.target.encode() not in entry.frame:
+        return None
+    frame = redact_frame(entry.frame, redaction.target, redaction.rule.redact)
+    if frame is None:
+        return None
+    return replace(entry, frame=frame, channels=entry.channels if frame else ())

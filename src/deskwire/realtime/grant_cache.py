@@ -39,6 +39,11 @@ class GrantCache:
     def invalidate(self, person: PersonId) -> None:
         self._channel_sets.pop(person, None)
 
+    def clear(self) -> None:
+        """Remove everyone: what was read is no longer true."""
+        self.version += 1
+        self._channel_sets.clear()
+
     def invalidate_channels(self, channels: Collection[Channel]) -> None:
         """Remove everyone whose access an entry that names these channels may have changed."""
         self.version += 1

@@ -12,14 +12,15 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from deskwire.events.channels import Channel, Channels, PersonId, person_of_channel
+from deskwire.events.channels import Channel, PersonId
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import control_frame, reconnect_delay_ms, reset_frame, retry_frame
 from deskwire.events.log import Entry
 from deskwire.kit.clock import Clock, Millis, now
 from deskwire.kit.ids import new_id
+from deskwire.realtime.access_changes import AdmittingEntry, find_affected_people
 from deskwire.realtime.authorization import AuthorizationQueue, Authorize
-from deskwire.realtime.backfill import MAX_BEHIND, ReadAfter, TooFarBehind, read_backfill
+from deskwire.realtime.backfill import MAX_BEHIND, LogPages, ReadAfter, TooFarBehind
 from deskwire.realtime.buffer import EventBuffer
 from deskwire.realtime.fanout import SLICE_SIZE, Fanout
 from deskwire.realtime.grant_cache import GrantCache
@@ -30,6 +31,7 @@ from deskwire.realtime.replay import (
     choose_start,
     connected_frames,
     is_evicted,
+    needs_page,
     should_reload,
     take_next_slice,
 )
@@ -75,12 +77,15 @@ class Hub:
         self.buffer = buffer
         self.stats = HubStats()
         self.is_draining = False  # the process is shutting down and accepts no more streams
-        self._read_after = read_after
+        self._pages = LogPages(read_after, buffer)
         self._max_behind = max_behind
         self._streams_per_person = streams_per_person
         self._clock = clock
         self._fanout = Fanout(self._close_broken, self.stats, slice_size)
-        self._publisher = Publisher(buffer, self._fanout, read_after, self._apply_access_change)
+        self._publisher = Publisher(
+            buffer, self._fanout, read_after, self._expect_access_change, self._apply_access_change
+        )
+        self._admitting_entry = AdmittingEntry()
         self._grant_cache = GrantCache()
         self._authorization_queue = AuthorizationQueue(
             authorize, self._grant_cache, self._session_ids_of, self._apply_authorization
@@ -136,7 +141,7 @@ class Hub:
             return
         self.stats.count_closed(subscription.scope, reason)
         self._enter_state(subscription, SubscriptionState.CLOSED)
-        self._set_channels(subscription, ())
+        self._fanout.set_channels(subscription, ())
         self._heartbeat.remove(subscription)
         person = subscription.caller.person
         self._by_person[person].remove(subscription)
@@ -157,18 +162,14 @@ class Hub:
     def publish(self, entries: Sequence[Entry]) -> None:
         """Write `entries`, the next ones of the log, to every live stream that may hear them.
 
-        Never waits. An entry that changes access ends the batch: it is written together with what
-        precedes it, and the streams it concerns receive nothing more until they have been
-        authorized again. While a batch with very many listeners is being written, one slice per
-        turn of the loop, later entries wait in a queue.
+        Never waits. An entry that changes access ends the batch: the streams it concerns receive
+        nothing after it until they have been authorized again. A batch with very many listeners
+        is written in slices, one per turn of the loop, and later entries wait in a queue.
         """
         self._publisher.publish(entries)
 
     def send_notice(self, channel: Channel, about: str) -> None:
-        """Tell a channel's listeners that `about` has changed on their pages.
-
-        Notices are not logged (decision 0033).
-        """
+        """Tell a channel's listeners that `about` has changed. Not logged (decision 0033)."""
         self._fanout.send_notice(channel, control_frame("notice", about=about))
 
     def pump(self, subscription: Subscription) -> None:
@@ -177,21 +178,41 @@ class Hub:
             return
         if self._authorization_queue.is_pending(subscription.caller.person):
             return
+        if should_reload(subscription, self.buffer, self._max_behind):
+            self._reset(subscription, "behind")
+        elif needs_page(subscription, self.buffer, self._pages):
+            self._load_page(subscription)
+            return
         # Live streams too: the authorization may be newer than what has been published.
         if subscription.announced_channels != subscription.channels:
             self._announce_channels(subscription)
         if subscription.is_live or subscription.is_paused:
             return
-        if is_evicted(subscription, self.buffer):
+        is_behind_buffer = is_evicted(subscription, self.buffer)
+        if is_behind_buffer and subscription.state is not SubscriptionState.RESUMING:
             self._close_slow(subscription)
         elif subscription.position >= self.buffer.head:
             self._enter_state(subscription, LIVE)
         else:
-            frames = take_next_slice(subscription, self.buffer)
+            source = self._pages if is_behind_buffer else self.buffer
+            frames = take_next_slice(subscription, source)
+            self._admitting_entry.note_replay(subscription)
             if frames:
                 self.stats.count_replayed(frames)
                 subscription.writer.write(frames)
             asyncio.get_running_loop().call_soon(self.pump, subscription)
+
+    def begin_epoch(self, epoch: str, entries: list[Entry], head: int) -> None:
+        """Start over with a log that went back in time: every page reloads its state."""
+        for task in self._backfill_tasks:
+            task.cancel()
+        self.epoch = epoch
+        self._publisher.start_over(entries, head)
+        self._grant_cache.clear()
+        for subscription in self.subscriptions:
+            subscription.forget_replay()
+            self._reset(subscription, "epoch")
+            self._authorization_queue.enqueue(subscription.caller.person)
 
     def drain(self) -> None:
         """End every stream, each with a reconnect delay of its own, and accept no more."""
@@ -250,59 +271,41 @@ class Hub:
                 reset_frame(Cursor(self.epoch, subscription.position), subscription.reason)
             )
 
-    def _start_replay(self, subscription: Subscription) -> None:
-        if subscription.state in CANNOT_REPLAY:
-            return
-        if subscription.state is SubscriptionState.RESUMING and is_evicted(
-            subscription, self.buffer
-        ):
-            self._enter_state(subscription, SubscriptionState.LOADING)
-            task = asyncio.get_running_loop().create_task(self._load_backfill(subscription))
-            self._backfill_tasks.add(task)
-            task.add_done_callback(self._backfill_tasks.discard)
-            return
-        if should_reload(subscription, self.buffer, self._max_behind):
-            self._reset(subscription, "behind")
-        self.pump(subscription)
+    def _load_page(self, subscription: Subscription) -> None:
+        self._enter_state(subscription, SubscriptionState.LOADING)
+        task = asyncio.get_running_loop().create_task(self._load_page_and_pump(subscription))
+        self._backfill_tasks.add(task)
+        task.add_done_callback(self._backfill_tasks.discard)
 
-    async def _load_backfill(self, subscription: Subscription) -> None:
-        """Read what lies between the subscription and the buffer from the log, then continue."""
-        channels = frozenset(subscription.channels)
-        backfill: tuple[list[Entry], int] | None = None
+    async def _load_page_and_pump(self, subscription: Subscription) -> None:
+        can_replay = False
         try:
-            backfill = await read_backfill(
-                self._read_after, self.buffer, subscription.position, channels, self._max_behind
-            )
+            await self._pages.load(subscription.position)
+            can_replay = True
         except TooFarBehind:
             pass  # the page reloads
         except Exception:
             logger.exception("reading the backfill of a stream failed; its page reloads instead")
         if subscription.is_closed:
             return
-        if backfill is None:
+        self._enter_state(subscription, SubscriptionState.RESUMING)
+        if not can_replay:
             self._reset(subscription, "behind")
-        else:
-            # If the stream gained a channel meanwhile, entries of that one are missing: read again.
-            if channels.issuperset(subscription.channels):
-                subscription.backfill, subscription.backfill_end = backfill
-            self._enter_state(subscription, SubscriptionState.RESUMING)
-        self._start_replay(subscription)
+        self.pump(subscription)
+
+    def _expect_access_change(self, entry: Entry) -> None:
+        self._admitting_entry.expect(entry, self._by_person)
 
     def _apply_access_change(self, entry: Entry) -> None:
         """Suspend everyone whose access `entry` may have changed, and authorize them again."""
         self._grant_cache.invalidate_channels(entry.access_changes)
-        affected: set[PersonId] = set()
-        for channel in entry.access_changes:
-            listeners = self._fanout.subscriptions_on(channel)
-            affected.update(subscription.caller.person for subscription in listeners)
-            if person := person_of_channel(channel):
-                affected.add(person)  # even if their first authorization is still in flight
-            else:
-                affected.update(self._authorization_queue.in_flight)  # they may hold the channel
+        in_flight = self._authorization_queue.in_flight
+        affected = find_affected_people(entry, self._fanout, in_flight)
         for person in affected & self._by_person.keys():
             self._authorization_queue.enqueue(person)
             for subscription in self._by_person[person]:
                 self._suspend(subscription)
+        self._admitting_entry.rewind()
 
     def _session_ids_of(self, person: PersonId) -> Collection[str]:
         return {each.caller.session for each in self._by_person.get(person, ())}
@@ -320,13 +323,8 @@ class Hub:
             self._heartbeat.schedule_expiry(expires_at)
             if self._fanout.is_pending(subscription):
                 self._suspend(subscription)  # the rest of the batch is filtered by the new channels
-            self._set_channels(subscription, channel_sets.in_scope(subscription.scope))
-            self._start_replay(subscription)
-
-    def _set_channels(self, subscription: Subscription, channels: Channels) -> None:
-        if not set(channels) <= set(subscription.channels):  # the backfill lacks the gained ones
-            subscription.backfill, subscription.backfill_end = (), 0
-        self._fanout.set_channels(subscription, channels)
+            self._fanout.set_channels(subscription, channel_sets.in_scope(subscription.scope))
+            self.pump(subscription)
 
     def _announce_channels(self, subscription: Subscription) -> None:
         """Send the client its channels: all of them at first, later only the changes."""
@@ -363,9 +361,6 @@ class Hub:
 
         The client returns with its cursor, and its `connected` frame says that it was slow.
         """
-        if subscription.state is SubscriptionState.RESUMING:
-            self._start_replay(subscription)  # the buffer moved on meanwhile: read the log again
-            return
         if subscription.announced_channels is None:  # not slow: it waited too long for access
             self._reset(subscription, "behind")
             self.pump(subscription)

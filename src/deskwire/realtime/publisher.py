@@ -2,7 +2,8 @@
 
 An entry that changes access ends its batch: the batch is written completely, the subscriptions
 whose access may have changed are suspended and authorized again, and only then does the next batch
-start. The bus may lose entries; they are then read from the log.
+start. Those that the entry gives its channel hear it after that. The bus may lose entries; they
+are then read from the log.
 """
 
 from __future__ import annotations
@@ -13,26 +14,34 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from deskwire.events.log import Entry
-from deskwire.realtime.backfill import PAGE_SIZE, ReadAfter
+from deskwire.realtime.backfill import ReadAfter
 from deskwire.realtime.buffer import EventBuffer
 from deskwire.realtime.fanout import Fanout
+
+PAGE_SIZE = 1000  # entries read from the log at once
 
 logger = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Feed `buffer` and `fanout`; `apply_access_change` gets each entry that changes access."""
+    """Feed `buffer` and `fanout`.
+
+    Each entry that changes access is passed to `expect_access_change` before its batch is written,
+    and to `apply_access_change` after it.
+    """
 
     def __init__(
         self,
         buffer: EventBuffer,
         fanout: Fanout,
         read_after: ReadAfter,
+        expect_access_change: Callable[[Entry], None],
         apply_access_change: Callable[[Entry], None],
     ) -> None:
         self._buffer = buffer
         self._fanout = fanout
         self._read_after = read_after
+        self._expect_access_change = expect_access_change
         self._apply_access_change = apply_access_change
         self._batch: Sequence[Entry] = ()  # being written
         self._queue = deque[Entry]()  # to be written after `_batch`
@@ -45,6 +54,11 @@ class Publisher:
         if not self._fanout.is_writing:
             self._write_batches()
 
+    def start_over(self, entries: list[Entry], head: int) -> None:
+        """Continue from another log: drop what is queued, and refill the buffer."""
+        self._queue.clear()
+        self._buffer.load(entries, head)
+
     def _write_batches(self) -> None:
         """Write one batch after another, until one takes more than this turn of the loop."""
         if self._fanout.is_writing:
@@ -55,6 +69,8 @@ class Publisher:
             self._batch = batch = self._next_batch()
             if not batch:
                 return
+            if batch[-1].access_changes:
+                self._expect_access_change(batch[-1])
             self._fanout.start_batch(batch)
         asyncio.get_running_loop().call_soon(self._write_batches)
 

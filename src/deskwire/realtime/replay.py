@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from deskwire.events.cursor import Cursor, parse_cursor
 from deskwire.events.frames import connected_frame, control_frame, reset_frame
-from deskwire.events.log import Entry
-from deskwire.realtime.backfill import has_more_visible_than
+from deskwire.realtime.backfill import LogPages, has_more_visible_than
 from deskwire.realtime.buffer import EventBuffer
 from deskwire.realtime.subscription import (
     ResumeOutcome,
@@ -45,42 +43,45 @@ def choose_start(last_event_id: str | None, head: Cursor) -> StartPosition:
 
 def is_evicted(subscription: Subscription, buffer: EventBuffer) -> bool:
     """Whether the next entry of the subscription is no longer in memory."""
-    return max(subscription.position, subscription.backfill_end) < buffer.floor
+    return subscription.position < buffer.floor
 
 
 def should_reload(subscription: Subscription, buffer: EventBuffer, max_behind: int) -> bool:
-    """Whether reloading the page is cheaper for a returning client than replaying its entries."""
-    if (
-        subscription.state is not SubscriptionState.RESUMING
-        or subscription.announced_channels is not None
-    ):
+    """Whether reloading the page is cheaper for a returning client than replaying its entries.
+
+    Entries in the buffer count if they are visible. Behind the buffer every position counts, so
+    that nothing is read for a stream that reloads anyway.
+    """
+    if subscription.state is not SubscriptionState.RESUMING:
         return False
-    newer = buffer.entries_after(max(subscription.position, subscription.backfill_end))
-    return has_more_visible_than(
-        max_behind, frozenset(subscription.channels), subscription.backfill, newer
+    if is_evicted(subscription, buffer):
+        return buffer.head - subscription.position > max_behind
+    return subscription.announced_channels is None and has_more_visible_than(
+        max_behind,
+        frozenset(subscription.channels),
+        buffer.entries_after(subscription.position),
     )
 
 
-def take_next_slice(subscription: Subscription, buffer: EventBuffer) -> bytes:
+def needs_page(subscription: Subscription, buffer: EventBuffer, pages: LogPages) -> bool:
+    """Whether the next entry of a returning stream has to be read from the log."""
+    return (
+        subscription.state is SubscriptionState.RESUMING
+        and is_evicted(subscription, buffer)
+        and not pages.has(subscription.position)
+    )
+
+
+def take_next_slice(subscription: Subscription, source: EventBuffer | LogPages) -> bytes:
     """Return the next frames the subscription may hear; move its position past those examined."""
     parts, size, channels = list[bytes](), 0, frozenset(subscription.channels)
-    in_backfill = subscription.backfill_end > subscription.position
-    source: Iterable[Entry] = (
-        subscription.backfill if in_backfill else buffer.entries_after(subscription.position)
-    )
-    for examined, entry in enumerate(source, 1):
+    for examined, entry in enumerate(source.entries_after(subscription.position), 1):
         subscription.position = entry.position
         if not channels.isdisjoint(entry.channels):
             parts.append(entry.frame)
             size += len(entry.frame)
         if size >= SLICE_BYTES or examined >= SLICE_ENTRIES:
             break
-    if in_backfill:
-        subscription.backfill = [
-            e for e in subscription.backfill if e.position > subscription.position
-        ]
-        if not subscription.backfill:  # the read left out the entries on none of its channels
-            subscription.position = subscription.backfill_end
     return b"".join(parts)
 
 

@@ -7,13 +7,12 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple, Protocol, assert_never
 
 from deskwire.events.channels import STAFF_CHANNEL, Channel, Channels, PersonId, Workspace
-from deskwire.events.log import Entry
 from deskwire.kit.clock import Millis
 
 StreamScope = Literal["all", "guilds", "requests"]
@@ -98,7 +97,7 @@ class SubscriptionState(Enum):
 
     SUSPENDED = "waits for access, or replays from the buffer"
     RESUMING = "returned with a cursor and has not reached the head; may read the log"
-    LOADING = "its backfill is being read from the log"
+    LOADING = "waits for a page of the log"
     LIVE = "is written to by the fan-out"
     CLOSED = "has ended"
 
@@ -141,8 +140,6 @@ class Subscription:
 
     __slots__ = (
         "announced_channels",
-        "backfill",
-        "backfill_end",
         "caller",
         "channels",
         "id",
@@ -168,11 +165,13 @@ class Subscription:
         self.position = 0  # while not LIVE: the newest entry dealt with
         self.channels: Channels = ()  # held now
         self.announced_channels: Channels | None = None  # None until the stream is connected
-        self.backfill: Sequence[Entry] = ()  # entries older than the buffer, read from the log
-        self.backfill_end = 0  # position up to which the log was read for `backfill`
         self.outcome: ResumeOutcome | None = None
         self.reason: ResumeReason | None = None
         self.pending_notices: Mapping[Channel, bytes] = NO_PENDING_NOTICES  # sent once LIVE
+
+    def forget_replay(self) -> None:
+        """Forget why it is replayed: its position means nothing any more."""
+        self.reason = None
 
     @property
     def is_live(self) -> bool:

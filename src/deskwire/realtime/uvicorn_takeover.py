@@ -22,6 +22,7 @@ from typing import Any, cast
 from starlette.types import Message, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from deskwire.kit.head_limit import HeadLimitProtocol
 from deskwire.kit.uvicorn_internals import EXTENSION_KEY, TakeoverOffer
 from deskwire.realtime.hub import Hub
 from deskwire.realtime.subscription import Draining, Subscription, Writer
@@ -36,7 +37,7 @@ class ConnectionTakenOver(Exception):
     """Given to uvicorn's protocol: the connection is not lost, but no longer uvicorn's."""
 
 
-class TakeoverProtocol(HttpToolsProtocol):
+class TakeoverProtocol(HeadLimitProtocol):
     """uvicorn's HTTP protocol, offering each request its connection; for `Config(http=…)`."""
 
     def on_headers_complete(self) -> None:

@@ -83,12 +83,13 @@ def _set_permissions(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     permissions = NO_PERMISSIONS
     for name in arguments["permissions"]:
         if name not in DiscordPermission.__members__:
-            raise Invalid(f"There is no permission {name!r}; see docs/permissions.md.")
+            names = ", ".join(DiscordPermission.__members__)
+            raise Invalid(f"There is no permission {name!r}. Choose from: {names}.")
         permissions |= DiscordPermission[name]
     principal = parse_principal("discord", arguments["discord"])
     guild = arguments["guild"]
     if not SNOWFLAKE.fullmatch(guild):
-        raise Invalid(f"{guild!r} is not a Discord server's id; copy its 17 to 20 digits.")
+        raise Invalid(f"{guild!r} is not a Discord server's ID; copy its 17 to 20 digits.")
     existing = guilds.read_guild_unfiltered(tx, guild)  # before the change, which inserts a row
     members.set_member_permissions(tx, Origin("shell", now()), guild, principal, permissions)
     is_known = existing is not None and existing.owner is not None

@@ -167,12 +167,12 @@ def _restrict(
         yield
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-            raise Invalid(authorizer.refusal or f"SQLite rejects it: {error}.") from None
+            raise Invalid(authorizer.refusal or f"SQLite rejects the statement: {error}.") from None
         raise Invalid(
             f"It took longer than {timeout:.0f} s and was stopped; nothing was changed."
         ) from None
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-        raise Invalid(authorizer.refusal or f"SQLite rejects it: {error}") from None
+        raise Invalid(authorizer.refusal or f"SQLite rejects the statement: {error}") from None
     finally:
         driver.set_progress_handler(None, 0)
         driver.set_authorizer(None)

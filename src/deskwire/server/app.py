@@ -5,7 +5,7 @@ request → Door (signed webhooks) → middleware (headers, origin, size) → co
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -15,7 +15,7 @@ from deskwire import __version__
 from deskwire.accounts.passwords import Hasher
 from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.i18n import activate
-from deskwire.kit.i18n_loader import read_catalogue
+from deskwire.kit.i18n_loader import read_catalog
 from deskwire.kit.open_store import open_store
 from deskwire.realtime.endpoint import StreamEndpoint
 from deskwire.realtime.hub import Hub
@@ -31,7 +31,8 @@ from deskwire.web.delivery_store import DeliveryStore
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.errors import exception_handlers
 from deskwire.web.http.middleware import UploadLimit, add_middleware
-from deskwire.web.mail_templates import MailTemplates
+from deskwire.web.local_requests import LocalRequests
+from deskwire.web.mail_templates import MailMode, MailTemplates
 from deskwire.web.metrics_token import MetricsAccess
 from deskwire.web.pages.health import HealthPages
 from deskwire.web.rendering.render import Renderer
@@ -77,7 +78,10 @@ class Application:
         return self._services
 
     async def _find_problems(self) -> list[str]:
-        return await self._running.find_problems()
+        return await self._running.readiness.find_problems()
+
+    def _list_notes(self) -> Sequence[str]:
+        return self._running.readiness.notes
 
     async def _read_metrics(self) -> bytes:
         if self._metrics is None:
@@ -90,7 +94,7 @@ class Application:
     def _build_asgi(self) -> Door:
         settings, db = self.settings, self._opened.db
         # Before any template is compiled: templates are compiled in the active language.
-        activate(read_catalogue(settings.desk_language))
+        activate(read_catalog(settings.desk_language))
         sources = [BotSource(settings.bot_secrets)]
         browsers = BrowserSessions(db, secure=settings.public_url.startswith("https://"))
         hasher = Hasher()
@@ -104,6 +108,7 @@ class Application:
                 yield
             self._services = None
             hasher.close()
+            dependencies.texts.close()
 
         uploads = Uploads(db, open_store(settings.files_url), settings.max_file_mb * MEGABYTE)
         dependencies = Dependencies(
@@ -122,15 +127,11 @@ class Application:
             reopen_days=settings.reopen_days,
         )
         renderer = Renderer(dependencies)
+        mail_templates = dependencies.mail_templates
         account_pages = AccountPages(
-            db,
-            browsers,
-            hasher,
-            renderer.render,
-            settings.sign_up,
-            mail_templates=dependencies.mail_templates,
+            db, browsers, hasher, renderer.render, settings.sign_up, mail_templates=mail_templates
         )
-        health = HealthPages(self._find_problems, self._read_metrics)
+        health = HealthPages(self._find_problems, self._read_metrics, self._list_notes)
         parts = (dependencies, renderer, account_pages, self._build_streams(browsers), health)
         app = Starlette(
             lifespan=lifespan,
@@ -142,8 +143,9 @@ class Application:
         upload_limit = UploadLimit(
             upload_matcher(url_table(*parts)), uploads.max_file_bytes * FILES_PER_FORM
         )
+        origin, local_requests = settings.public_url or None, LocalRequests(settings.host)
         protected = add_middleware(
-            RenewCookies(app, browsers), settings.public_url or None, upload_limit
+            RenewCookies(app, browsers), origin, upload_limit, local_requests
         )
         return Door(protected, sources, self._get_intake)
 
@@ -171,11 +173,12 @@ def build_delivery_store(wake_worker: Callable[[], None]) -> DeliveryStore:
 
 def _build_metrics_access(settings: Settings) -> MetricsAccess:
     token = settings.metrics_token.get_secret_value().strip()
-    return MetricsAccess(token, allows_loopback=settings.environment == "development")
+    is_development = settings.environment == "development"
+    return MetricsAccess(token, LocalRequests(settings.host) if is_development else None)
 
 
 def _build_mail_templates(settings: Settings) -> MailTemplates:
     if settings.smtp_server is not None:
         return MailTemplates(settings.public_url, "sent")
-    is_kept = settings.environment == "development"
-    return MailTemplates(settings.public_url, "kept" if is_kept else "off")
+    mode: MailMode = "kept" if settings.environment == "development" else "off"
+    return MailTemplates(settings.public_url, mode, LocalRequests(settings.host))

@@ -22,6 +22,7 @@ from deskwire.kit.ids import new_secret
 from deskwire.server.database_lock import DatabaseLock, read_address
 
 COMMAND_TIMEOUT = 30.0  # s per command, on both sides
+STOP_TIMEOUT = 2.0  # s for running commands; `deskwire sql` changes rows for at most as long
 MAX_LINE_BYTES = 1024 * 1024  # bytes
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class ControlServer:
         self._url = url
         self._secret = new_secret()
         self._server: asyncio.Server | None = None
+        self._running = set[asyncio.Task[None]]()  # a task for each command that is executed
 
     async def start(self) -> None:
         """Listen on a free loopback port and publish it."""
@@ -52,9 +54,12 @@ class ControlServer:
         self._lock.write_address(address)
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening, and let running commands answer: without, people would repeat them."""
         if self._server is not None:
             self._server.close()
+        if self._running:
+            logger.info("waiting for %d admin commands before stopping", len(self._running))
+            await asyncio.wait(self._running, timeout=STOP_TIMEOUT)
 
     async def _serve_connection(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -62,14 +67,20 @@ class ControlServer:
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT):
                 payload = json.loads(await reader.readline())
-                writer.write(json.dumps(await self._execute(payload)).encode() + b"\n")
-                await writer.drain()
+                command = asyncio.create_task(self._answer(payload, writer))
+                self._running.add(command)
+                command.add_done_callback(self._running.discard)
+                await command
         except (ValueError, RecursionError, TimeoutError, ConnectionError):
             pass  # not one of our commands, or the client is gone
         finally:
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
+
+    async def _answer(self, payload: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(json.dumps(await self._execute(payload)).encode() + b"\n")
+        await writer.drain()
 
     async def _execute(self, payload: object) -> dict[str, Any]:
         # Any local process can connect, so check the secret before anything else.

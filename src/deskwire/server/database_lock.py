@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from deskwire.kit.errors import Conflict, Upstream
+from deskwire.kit.private_files import create_private_folder
 from deskwire.kit.sqlite import URL_PREFIX, parse_sqlite_path
 
 LOCK_TIMEOUT = 3.0  # s; another command, or a server that is just starting, is done by then
@@ -29,7 +30,7 @@ class DatabaseLock:
 
     def acquire(self, timeout: float = LOCK_TIMEOUT) -> None:
         """Acquire the lock. Raises Conflict if another process still holds it after `timeout` s."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        create_private_folder(self.path.parent)
         file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
         deadline = time.monotonic() + timeout
         while not _try_lock(file, fcntl.LOCK_EX):

@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
 from deskwire.events import log
+from deskwire.kit.threads import DaemonThreadPool
 from deskwire.kit.timing import BUCKET_BOUNDS, DurationHistogram
 from deskwire.realtime.stats import HubStats
 from deskwire.server.services import Services
@@ -62,6 +63,7 @@ class Metrics:
         self._registry.register(self._collector)
         self._process_registry = CollectorRegistry()
         ProcessCollector(registry=self._process_registry)
+        self._threads = DaemonThreadPool("metrics", 1)
 
     async def render(self) -> bytes:
         """Render our own metrics, read in one turn of the event loop, and those of the process.
@@ -69,7 +71,7 @@ class Metrics:
         The latter are read in a thread, because /proc lists every open file.
         """
         self._collector.database_metrics = await self._query_database()
-        return generate_latest(self._registry) + await asyncio.to_thread(
+        return generate_latest(self._registry) + await self._threads.run(
             generate_latest, self._process_registry
         )
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from sqlalchemy.exc import DatabaseError
 
 from deskwire.kit.connect import connect_database
 from deskwire.kit.db import Database
+from deskwire.kit.errors import Conflict
 from deskwire.kit.sqlite import SQLite
 from deskwire.schema import check_schema, migrate
 from deskwire.server.database_lock import DatabaseLock
@@ -72,6 +78,21 @@ def connect_for_reading(url: str, *, require_current_schema: bool) -> Database:
     return db
 
 
+@contextmanager
+def explaining_damage(db: Database) -> Iterator[None]:
+    """Raise Conflict, with the name and what to do, where SQLite finds its file damaged."""
+    try:
+        yield
+    except DatabaseError as error:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # without SQLite's details
+        if code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+        raise Conflict(
+            f"The database {db.name} is damaged ({error.orig}). Restore a backup, as "
+            "docs/operations.md describes."
+        ) from None
+
+
 def _check_schema(db: Database) -> None:
     try:
         db.read_sync(check_schema, db.name)
@@ -85,8 +106,10 @@ def _lock_and_migrate(db: SQLite) -> OpenedDatabase:
     lock = DatabaseLock(db.path)
     lock.acquire()
     try:
-        before, after = migrate(db)
+        with explaining_damage(db):
+            before, after = migrate(db)
     except BaseException:
+        db.close()
         lock.release()
         raise
     if before != after:

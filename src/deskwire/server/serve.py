@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deskwire.kit.errors import Conflict
+from deskwire.kit.head_limit import HeadLimitProtocol
 from deskwire.kit.logging import configure_logging
 from deskwire.realtime.uvicorn_takeover import TakeoverProtocol
 from deskwire.server.app import Application
 from deskwire.server.header_timeout import CHECK_TICKS, HeaderTimeout
 from deskwire.server.open_database import OpenedDatabase, open_database
 from deskwire.server.services import NO_SERVICES, ServiceFunctions
+from deskwire.server.setting_warnings import find_foreign_names, find_warnings
 from deskwire.settings import Settings
 from deskwire.web.http.log_redaction import redact_paths
 
@@ -29,7 +30,7 @@ LISTEN_BACKLOG = 4096  # connections; after a restart every stream reconnects at
 MAX_PORT = 65535  # ports are 16 bits
 SHUTDOWN_TIMEOUT = 1  # s for requests in flight; streams are ended when shutdown begins
 
-HTTP_PROTOCOL: type[HttpToolsProtocol] = TakeoverProtocol
+HTTP_PROTOCOL: type[HeadLimitProtocol] = TakeoverProtocol
 M_ARENA_MAX = -8  # parameter of mallopt, from <malloc.h>
 GC_THRESHOLD = 20_000  # allocations between collections; the default of 700 suits short scripts
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -42,13 +43,20 @@ def serve(settings: Settings) -> None:
     configure_logging(settings.log_level, redact_paths)
     raise_file_limit()
     _use_single_malloc_arena()
-    for warning in settings.weak_secret_warnings:
-        logger.warning(warning)
+    log_setting_warnings(settings)
     listening = bind_socket(settings.host, settings.port)
     try:
         serve_socket(listening, settings, open_database(settings.database_url))
     finally:
         listening.close()
+
+
+def log_setting_warnings(settings: Settings) -> None:
+    """Log what is wrong with settings that do not keep the server from starting."""
+    for warning in find_warnings(settings):
+        logger.warning(warning)
+    for sentence in find_foreign_names():
+        logger.info(sentence)
 
 
 def serve_socket(

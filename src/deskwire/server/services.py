@@ -18,17 +18,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection
 
 from deskwire.accounts.grants import personal_grants
 from deskwire.accounts.sessions import read_expiry_times
-from deskwire.direct_edits.change_log import EDITS_TOPIC
-from deskwire.direct_edits.processor import record_edits
+from deskwire.direct_edits.change_log import EDITS_TOPIC, has_pending_changes
 from deskwire.direct_edits.watcher import Watcher
 from deskwire.events import log
 from deskwire.events.access import Access, Authorization
+from deskwire.events.bus import Listener
 from deskwire.events.bus.open_bus import number_on_commit, open_bus
 from deskwire.events.channels import PEOPLE_CHANNEL
+from deskwire.events.cursor import Cursor
+from deskwire.kit.clock import format_iso, now
 from deskwire.kit.coalesce import Coalescer
 from deskwire.kit.db import CommitListener, Database
 from deskwire.kit.mail_sender import MailSender
@@ -40,10 +42,14 @@ from deskwire.realtime.hub import Hub
 from deskwire.server import admin_commands
 from deskwire.server.control import ControlServer, send_command
 from deskwire.server.database_path import check_database_exists
+from deskwire.server.erasure import Eraser
 from deskwire.server.open_database import OpenedDatabase, open_database
+from deskwire.server.readiness import Readiness
 from deskwire.server.retention import Retention, RetentionDays
 from deskwire.settings import Settings
 from deskwire.tickets.files.cleanup import FileCleanup
+from deskwire.tickets.search_index import SEARCH_TOPIC
+from deskwire.tickets.search_reindexer import SearchReindexer
 from deskwire.tickets.visibility import select_ticket_grants
 from deskwire.webhooks.deliveries import DELIVERIES_TOPIC
 from deskwire.webhooks.door import Intake
@@ -53,8 +59,6 @@ from deskwire.workspaces.guilds.grants import guild_grants
 from deskwire.workspaces.organizations.grants import organization_grants, staff_grants
 
 BUFFER_ENTRIES = 30_000  # log entries read at start; about as many as fit in BUFFER_BYTES
-DATABASE_TIMEOUT = 2.0  # s for each query of the readiness check
-MAX_LOG_LAG = 1000  # events between the log and the streams; beyond that, something is stuck
 NOTICE_INTERVAL = 0.15  # s; the least time between two refreshes of a page that lists deliveries
 RESTART_DELAY = 1.0  # s before a crashed service is restarted
 
@@ -79,34 +83,7 @@ class Services:
     worker: Worker
     loop_lag: DurationHistogram
     broken_services: set[str]  # names of services that crashed and are about to restart
-
-    async def find_problems(self) -> list[str]:
-        """Return what keeps this process from working, as sentences; empty if it is ready."""
-        problems = [
-            f"{name} crashed and is being restarted" for name in sorted(self.broken_services)
-        ]
-        try:
-            async with asyncio.timeout(DATABASE_TIMEOUT):
-                head = await self.db.read(log.read_head)
-        except Exception:
-            logger.exception("the database did not answer")
-            return [*problems, "the database does not answer"]
-        if self.intake.last_write_failed:  # find out whether writing works again
-            problems += await self._check_write()
-        if head > self.hub.buffer.head + MAX_LOG_LAG:
-            problems.append(f"streams are {head - self.hub.buffer.head} events behind the log")
-        return problems
-
-    async def _check_write(self) -> list[str]:
-        try:
-            async with asyncio.timeout(DATABASE_TIMEOUT):
-                await self.db.write(log.check_writable)
-        except TimeoutError:
-            return ["the database accepts no writes: it is locked or overloaded"]
-        except DBAPIError as error:
-            return [f"the database accepts no writes: {error.orig}"]
-        self.intake.last_write_failed = False
-        return []
+    readiness: Readiness
 
 
 def run_admin_command(
@@ -136,7 +113,7 @@ def run_admin_command(
 async def run_services(
     settings: Settings,
     opened: OpenedDatabase,
-    sources: Iterable[Source],
+    sources: Collection[Source],
     extra_services: ServiceFunctions = NO_SERVICES,
 ) -> AsyncIterator[Services]:
     """Run all background services, and `extra_services`, until the context exits."""
@@ -144,38 +121,63 @@ async def run_services(
     watcher = Watcher(db)
     hub = await _create_hub(settings, db)
     notices = Coalescer(partial(hub.send_notice, PEOPLE_CHANNEL, "deliveries"), NOTICE_INTERVAL)
-    wake_callbacks = {EDITS_TOPIC: watcher.wake, DELIVERIES_TOPIC: notices.schedule}
+    reindexer = SearchReindexer(db)
+    wake_callbacks = {
+        EDITS_TOPIC: watcher.wake,
+        DELIVERIES_TOPIC: notices.schedule,
+        SEARCH_TOPIC: reindexer.wake,
+    }
     bus = open_bus(db, hub.epoch, hub.buffer.head, wake_callbacks)
-    bus.listen(hub.publish)
+    store = open_store(settings.files_url)
+    eraser = Eraser(db, store, sources)
+    notes: list[str] = []
+    bus.listen(
+        partial(_pass_on, (hub.publish, eraser.on_entries)),
+        partial(_start_over, db, hub, notes),
+    )
     mail_sender = None if settings.smtp_server is None else MailSender(db, settings.smtp_server)
     _forward_commits(db, bus.on_committed, *([mail_sender.on_committed] if mail_sender else []))
     # Record direct edits first, or a delivery could overwrite one before it becomes an event.
-    worker = Worker(db, sources, before_batch=record_edits)
+    worker = Worker(
+        db, sources, is_blocked=has_pending_changes, unblock=watcher.record_pending_edits
+    )
     url = settings.local_url if settings.port else ""  # PORT=0: the port is not known yet
     control = _create_control_server(opened, url)
-    if control is not None:
-        await control.start()
     broken, loop_lag = set[str](), DurationHistogram()
     services: ServiceFunctions = {
         "bus": bus.run,
         "hub": hub.run,
         "worker": worker.run,
         "edits": watcher.run,
+        "search": reindexer.run,
         "retention": Retention(
             db, hub.buffer, RetentionDays(settings.log_days, settings.delivery_days)
         ).run,
-        "files": FileCleanup(db, open_store(settings.files_url)).run,
+        "files": FileCleanup(db, store).run,
+        "erasure": eraser.run,
         "lag": partial(measure_loop_lag, loop_lag),
         **({"mail sender": mail_sender.run} if mail_sender else {}),
         **extra_services,
     }
+    async with _running(services, broken, control):
+        intake = Intake(db, worker.wake, notices.schedule)
+        readiness = Readiness(db, hub, broken, notes=notes)
+        yield Services(db, hub, intake, worker, loop_lag, broken, readiness)
+
+
+@asynccontextmanager
+async def _running(
+    services: ServiceFunctions, broken: set[str], control: ControlServer | None
+) -> AsyncIterator[None]:
+    """Run the services and the control socket until the context exits."""
+    if control is not None:
+        await control.start()
     tasks = [
         asyncio.create_task(_run_with_restarts(name, service, broken), name=name)
         for name, service in services.items()
     ]
     try:
-        intake = Intake(db, worker.wake, notices.schedule)
-        yield Services(db, hub, intake, worker, loop_lag, broken)
+        yield
     finally:
         if control is not None:
             await control.stop()
@@ -192,9 +194,8 @@ def _create_control_server(opened: OpenedDatabase, url: str) -> ControlServer | 
 
 
 async def _create_hub(settings: Settings, db: Database) -> Hub:
-    epoch = await db.read(log.read_epoch)
+    epoch, entries, head = await db.read(_read_log)
     buffer = EventBuffer(BUFFER_BYTES)
-    entries, head = await db.read(log.read_buffer, BUFFER_ENTRIES)
     buffer.load(entries, head)
 
     async def authorize(people: Collection[str], sessions: Collection[str]) -> Authorization:
@@ -211,6 +212,27 @@ async def _create_hub(settings: Settings, db: Database) -> Hub:
         max_behind=settings.max_behind,
         streams_per_person=settings.streams_per_person,
     )
+
+
+def _pass_on(listeners: Iterable[Listener], entries: Sequence[log.Entry]) -> None:
+    for listener in listeners:
+        listener(entries)
+
+
+async def _start_over(db: Database, hub: Hub, notes: list[str], reason: str) -> Cursor:
+    """Have every open page reload its state from a database that went back in time."""
+    epoch, entries, head = await db.read(_read_log)
+    hub.begin_epoch(epoch, entries, head)
+    notes.append(
+        f"the database went back in time at {format_iso(now())}, and recent changes may be lost: "
+        f"{reason}; the log continued in epoch {epoch}"
+    )
+    return hub.cursor
+
+
+def _read_log(tx: Connection) -> tuple[str, list[log.Entry], int]:
+    """Return the epoch, the newest entries and the head."""
+    return log.read_epoch(tx), *log.read_buffer(tx, BUFFER_ENTRIES)
 
 
 def _forward_commits(db: Database, *listeners: CommitListener) -> None:

@@ -17,7 +17,6 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
-from anyio.to_thread import run_sync
 from sqlalchemy import Connection, select
 
 from deskwire.accounts import identities, people, sessions
@@ -28,6 +27,7 @@ from deskwire.kit.clock import Millis, format_iso
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.store import NoSuchKey, Store
+from deskwire.kit.threads import DaemonThreadPool
 from deskwire.kit.zip_writer import ZipWriter
 from deskwire.tickets.files.attachments import files, select_visible_files
 from deskwire.tickets.messages import messages
@@ -36,6 +36,7 @@ from deskwire.tickets.visibility import visible_to
 from deskwire.workspaces.organizations.members import list_memberships
 from deskwire.workspaces.organizations.permissions import Permission, can
 
+EXPORT_THREADS = DaemonThreadPool("export", 2)  # encoding a long history takes a second
 SLICE_SIZE = 64 * 1024  # bytes of data.json deflated at a time: takes a few ms
 # In file names on Windows; other forbidden characters were removed when the file was uploaded.
 FORBIDDEN_CHARACTERS = re.compile(r'[<>:"|?*]')
@@ -93,7 +94,7 @@ async def stream_archive(
         ) as parts:
             async for part in parts:
                 yield part
-    data = await run_sync(_encode_json, export)
+    data = await EXPORT_THREADS.run(_encode_json, export)
     async for part in archive.add_file(
         "data.json", made_at, len(data), _iter_slices(data), compress=True
     ):

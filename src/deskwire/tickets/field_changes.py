@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from deskwire.kit.clock import DAY
 from deskwire.kit.errors import Forbidden, Invalid
 from deskwire.kit.i18n import gettext
-from deskwire.tickets.participants import read_request_people
+from deskwire.tickets.participants import is_staff_member
 from deskwire.tickets.statuses import (
     ENDED_STATUSES,
     STATUS_LABELS,
@@ -68,7 +68,7 @@ class LabelChange:
 
 
 def plan_subject(edit: FieldEdit) -> FieldChange | None:
-    """Rename the request."""
+    """Plan a new title."""
     title = parse_subject(edit.value)
     if title == edit.row.subject:
         return None
@@ -76,7 +76,7 @@ def plan_subject(edit: FieldEdit) -> FieldChange | None:
 
 
 def plan_category(edit: FieldEdit) -> FieldChange | None:
-    """Move the request to another category of its organization, or to none."""
+    """Plan the move to another category of the organization, or to none."""
     row, category = edit.row, edit.value
     if category == row.category:
         return None
@@ -99,7 +99,7 @@ def plan_category(edit: FieldEdit) -> FieldChange | None:
 def plan_choice(
     column: str, labels: Mapping[Any, str], refusal_text: str
 ) -> Callable[[FieldEdit], FieldChange | None]:
-    """Make the plan of a field that holds one of the values of `labels`, or None.
+    """Return the `plan_*` function of a field that holds a key of `labels`, or None.
 
     `refusal_text` is a msgid with the refused value as a placeholder named like the column.
     """
@@ -117,7 +117,7 @@ def plan_choice(
 
 
 def plan_labels(edit: FieldEdit) -> FieldChange | None:
-    """Add and remove labels: a LabelChange, or the full list the request is to have."""
+    """Plan added and removed labels: from a LabelChange, or the full list that is wanted."""
     if isinstance(edit.value, LabelChange):
         return _plan_label_change(edit, edit.value)
     current = set(parse_tags(edit.row.tags) or [])
@@ -150,14 +150,14 @@ def _plan_label_change(edit: FieldEdit, change: LabelChange) -> FieldChange | No
 
 
 def plan_assignee(edit: FieldEdit) -> FieldChange | None:
-    """Assign the request to a member of the staff, or unassign it with None.
+    """Plan the assignment to a member of the staff, or the removal of the assignee (None).
 
     A new request becomes active when it is assigned.
     """
     tx, actor, row, assignee = edit.tx, edit.actor, edit.row, edit.value
     if row.assignee == assignee:
         return None
-    if assignee is not None and assignee not in read_request_people(tx, row.workspace).staff:
+    if assignee is not None and not is_staff_member(tx, row.workspace, assignee):
         raise Invalid(
             gettext("Only team members can be assigned."),
             {"assignee": gettext("Not a team member")},
@@ -179,7 +179,7 @@ def plan_assignee(edit: FieldEdit) -> FieldChange | None:
 
 
 def plan_status(edit: FieldEdit) -> FieldChange | None:
-    """Move the request to another status. Raises Forbidden if the viewer may not."""
+    """Plan the move to another status. Raises Forbidden if the viewer may not."""
     status = parse_status(edit.value)
     if edit.row.status == status:
         return None

@@ -60,7 +60,7 @@ def describe_labels(_labels: Iterable[str] | None, names: Mapping[str, Any]) -> 
 def describe_choice(
     column: str, labels: Mapping[Any, str], set_text: str, cleared_text: str
 ) -> Callable[[str | None, Mapping[str, Any]], str]:
-    """Make the `describe_*` of a field that holds one of the values of `labels`, or None.
+    """Return the `describe_*` function of a field that holds a key of `labels`, or None.
 
     `set_text` is a msgid with the label as a placeholder named like the column.
     """

@@ -36,7 +36,7 @@ from deskwire.kit.db import metadata
 from deskwire.kit.ids import new_id
 from deskwire.kit.pagination import PageKey
 from deskwire.kit.rows import fetch_all, fetch_first
-from deskwire.tickets.markdown import render_markdown
+from deskwire.tickets.prepared_text import PreparedText, prepare_text
 from deskwire.tickets.state import Fact
 from deskwire.tickets.timeline_text import describe_event, describe_withheld_text
 from deskwire.workspaces.names import read_names
@@ -58,7 +58,7 @@ messages = Table(
     Column("at", BigInteger, nullable=False),  # ms; the sender's time
     Column("data", Text, nullable=False),  # JSON; the event's own fields
     Column("text", Text),  # None: the sender did not send it
-    Column("html", Text, nullable=False),  # sanitised
+    Column("html", Text, nullable=False),  # sanitized
     Column("edited_at", BigInteger),  # ms; by its author, in the portal
     Column("revision", Integer, nullable=False, server_default="0"),
     UniqueConstraint("ticket", "sender_id"),
@@ -110,6 +110,7 @@ class MessageFields:
     id: str | None = None  # chosen by the author's client; None: a new one
     origin: str = "discord"
     mentioned: Collection[str] = ()  # names in `text` that mention a person
+    prepared: PreparedText | None = None  # of `text`; None: it is rendered in the transaction
 
 
 def has_sender_message(tx: Connection, ticket_id: str, sender_message_id: str) -> bool:
@@ -274,11 +275,14 @@ def _render_html(fields: MessageFields) -> str:
         return escape(describe_event(fields.type, fields.data))
     if fields.text is None:
         return f'<p class="silent">{escape(describe_withheld_text(fields.data))}</p>'
-    return render_markdown(fields.text, fields.mentioned)
+    return (fields.prepared or prepare_text(fields.text)).render(fields.mentioned)
 
 
-def render_message_html(row: MessageRow) -> str:
-    """Render a message's HTML from its text or its event, never from its `html` column."""
+def render_message_html(row: MessageRow, prepared: PreparedText | None = None) -> str:
+    """Render a message's HTML from its text or its event, never from its `html` column.
+
+    `prepared` is its text; None: it is rendered in the transaction.
+    """
     data = json.loads(row.data)
     draft = MessageFields(
         row.ticket,
@@ -290,6 +294,7 @@ def render_message_html(row: MessageRow) -> str:
         row.side,
         row.sender_id,
         row.text,
+        prepared=prepared,
     )
     return _render_html(replace(draft, mentioned=parse_mentioned_names(data)))
 

@@ -80,6 +80,39 @@ def read_request_people(
     return RequestPeople(by_group[False], by_group[True], by_group[None], participating)
 
 
+def is_member(tx: Connection, workspace: Workspace, person: PersonId) -> bool:
+    """Whether a person is a member of the organization."""
+    return _has_role(tx, workspace, person, internal=False)
+
+
+def is_staff_member(tx: Connection, workspace: Workspace, person: PersonId) -> bool:
+    """Whether a person is one of the staff, who see every request."""
+    return _has_role(tx, workspace, person, internal=True)
+
+
+def _has_role(tx: Connection, workspace: Workspace, person: PersonId, *, internal: bool) -> bool:
+    query = _select_members_and_staff(workspace.removeprefix("org:"))
+    is_theirs = (people.c.id == person) & (organizations.c.internal == internal)
+    return tx.execute(query.where(is_theirs)).first() is not None
+
+
+def read_mentionable_names(
+    tx: Connection, workspace: Workspace, *, only_staff: bool
+) -> dict[PersonId, str]:
+    """Return the names of the organization's members and the staff, or of the staff alone."""
+    query = _select_members_and_staff(workspace.removeprefix("org:"))
+    # Plain tuples: there may be a thousand people, and the transaction keeps the writer.
+    rows = tx.execute(query).all()
+    found = [
+        (id_, name) for id_, name, _avatar, internal, _role in rows if internal or not only_staff
+    ]
+    return {id_: name or placeholder_name(id_) for id_, name in sorted(found, key=_sort_key)}
+
+
+def _sort_key(person: tuple[PersonId, str | None]) -> tuple[str, PersonId]:
+    return person[1] or "", person[0]
+
+
 def _select_members_and_staff(organization_id: str) -> Select[Any]:
     member = organization_members
     joined = member.join(organizations, organizations.c.id == member.c.organization).join(

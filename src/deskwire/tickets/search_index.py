@@ -7,12 +7,16 @@ Only Python splits text into words (`kit/text.py`). The databases store and matc
 an FTS5 index that triggers keep up to date, PostgreSQL in a generated `tsvector`. On a direct edit
 of a subject or a reply, triggers empty `head` or set `talk` to NULL until `index_ticket` and
 `reindex_replies` read the rows again (decision 0027).
+
+Where a ticket has many replies, reading them again takes longer than a transaction may. Then `talk`
+begins with a token that marks it as incomplete, until `SearchReindexer` has read them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -22,19 +26,25 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    func,
     select,
     text,
     update,
 )
 
 from deskwire.events.channels import Workspace
-from deskwire.kit.db import BigId, is_postgresql, metadata, register_ddl
+from deskwire.kit.db import BigId, is_postgresql, metadata, register_ddl, wake
+from deskwire.kit.ids import new_id
 from deskwire.kit.text import split_words
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tables import TicketRow
 from deskwire.workspaces.origin import Principal
 
-MAX_TALK_LENGTH = 100_000  # characters of distinct words per ticket; a tsvector holds 1 MiB
+MAX_TALK_LENGTH = 50_000  # characters of distinct words; each reply indexes all again, in 6 ms
+MAX_REPLIES_READ = 50  # replies that are read again within a transaction, if they are short
+MAX_LENGTH_READ = 5_000  # characters of all of them; splitting them into words takes up to 4 ms
+SEARCH_TOPIC = "deskwire_search"  # woken when an entry is marked as incomplete
+MERGE_PAGES = 16  # pages of 4 KB written per transaction: 2 to 4 ms
 DEFAULT_SUBJECT = "Ticket"  # what pages show where the subject is unknown
 
 ticket_words = Table(
@@ -48,6 +58,7 @@ ticket_words = Table(
 
 # Prefixes of exact tokens, which match only as a whole. No word contains these characters.
 NUMBER_PREFIX, PRINCIPAL_PREFIX, WORKSPACE_PREFIX = "#", "@", "^"
+INCOMPLETE_PREFIX = "#incomplete-"  # of the first token of an incomplete `talk`; no number is one
 
 _SQLITE_DDL = (
     "CREATE VIRTUAL TABLE ticket_words_index USING fts5 (head, talk, content = 'ticket_words', "
@@ -99,6 +110,15 @@ _POSTGRESQL_DDL = (
     "EXECUTE FUNCTION deskwire_talk_stale()",
 )
 
+
+@dataclass(frozen=True, slots=True)
+class IncompleteEntry:
+    """A ticket whose replies are to be read again; the mark changes with every change of them."""
+
+    ticket_id: str
+    mark: str
+
+
 register_ddl("sqlite", _SQLITE_DDL)
 register_ddl("postgresql", _POSTGRESQL_DDL)
 
@@ -118,24 +138,71 @@ _UPSERT_HEAD = text(
 )
 
 
-def index_reply(tx: Connection, row: TicketRow, reply_text: str | None) -> None:
+def index_reply(tx: Connection, row: TicketRow, words: Sequence[str]) -> None:
     """Add the words of a public reply that was just posted on the ticket of `row`."""
     entry = tx.execute(_SELECT_ENTRY, {"of": row.id}).one_or_none()
     if entry is None or not entry.head:
         index_ticket(tx, row)
     if entry is None or entry.talk is None:
+        index_changed_replies(tx, row, words)
+    elif words:
+        merged = merge_words(entry.talk.split(), words)
+        if merged != entry.talk:
+            _write_talk(tx, row.id, merged)
+
+
+def index_changed_replies(tx: Connection, row: TicketRow, new_words: Sequence[str]) -> None:
+    """Index the replies of a ticket again, after one was edited or deleted.
+
+    `new_words` are found at once. Where there are too many replies to read here, the words of the
+    others are found again once `SearchReindexer` has read them.
+    """
+    if row.messages <= MAX_REPLIES_READ and _measure_replies(tx, row.id) <= MAX_LENGTH_READ:
         reindex_replies(tx, row.id)
-    elif reply_text:
-        words = _merge_words(entry.talk.split(), split_words(reply_text))
-        if words != entry.talk:
-            tx.execute(_UPDATE_TALK, {"of": row.id, "now": words})
+        return
+    entry = tx.execute(_SELECT_ENTRY, {"of": row.id}).one_or_none()
+    known = entry.talk.split() if entry is not None and entry.talk else []
+    if known and known[0].startswith(INCOMPLETE_PREFIX):
+        del known[0]
+    _write_talk(tx, row.id, merge_words([INCOMPLETE_PREFIX + new_id(), *new_words], known))
+    wake(tx, SEARCH_TOPIC)
 
 
 def reindex_replies(tx: Connection, ticket_id: str) -> None:
-    """Index all replies of a ticket again, after one was edited or deleted."""
+    """Read all replies of a ticket, and index their words."""
     replies = tx.execute(_SELECT_REPLIES, {"of": ticket_id}).scalars()
     words = (word for reply in replies if reply for word in split_words(reply))
-    tx.execute(_UPDATE_TALK, {"of": ticket_id, "now": _merge_words([], words)})
+    _write_talk(tx, ticket_id, merge_words([], words))
+
+
+def _measure_replies(tx: Connection, ticket_id: str) -> int:
+    return int(tx.execute(_SELECT_LENGTH, {"of": ticket_id}).scalar_one())
+
+
+def _write_talk(tx: Connection, ticket_id: str, talk: str) -> None:
+    tx.execute(_UPDATE_TALK, {"of": ticket_id, "now": talk})
+
+
+def find_incomplete_entry(tx: Connection) -> IncompleteEntry | None:
+    """Return an entry that is marked as incomplete, if there is one."""
+    write = _quote_tsquery_term if is_postgresql(tx) else _quote_fts5_term
+    query = _TSVECTOR_MATCH if is_postgresql(tx) else _FTS5_MATCH
+    is_incomplete = query.bindparams(query=write(INCOMPLETE_PREFIX, is_prefix=True))
+    columns = (ticket_words.c.ticket, ticket_words.c.talk)
+    row = tx.execute(select(*columns).where(is_incomplete).limit(1)).first()
+    return None if row is None else IncompleteEntry(row.ticket, row.talk.partition(" ")[0])
+
+
+def complete_entry(tx: Connection, incomplete: IncompleteEntry, words: Iterable[str]) -> None:
+    """Write the words of all replies into an entry, unless a reply has changed since.
+
+    Words of replies that were posted since are kept.
+    """
+    query = _SELECT_ENTRY.with_for_update()
+    entry = tx.execute(query, {"of": incomplete.ticket_id}).one_or_none()
+    mark, _, newer = (entry.talk or "").partition(" ") if entry is not None else ("", "", "")
+    if mark == incomplete.mark:
+        _write_talk(tx, incomplete.ticket_id, merge_words(words, newer.split()))
 
 
 _SELECT_ENTRY = select(ticket_words.c.head, ticket_words.c.talk).where(
@@ -150,6 +217,34 @@ _SELECT_REPLIES = (
     select(messages.c.text)
     .where(messages.c.ticket == bindparam("of"), messages.c.kind == "reply")
     .order_by(messages.c.id)
+)
+
+
+def purge_removed_words(tx: Connection, *, is_first: bool) -> bool:
+    """Remove deleted words from the index itself, a few pages at a time.
+
+    Returns whether any may be left. FTS5 only marks an entry as deleted, and keeps its words until
+    the pages that hold them are merged. `is_first` begins a merge of all pages. PostgreSQL keeps no
+    words of dead rows.
+    """
+    if is_postgresql(tx):
+        return False
+    before = _count_changes(tx)
+    tx.execute(_MERGE_WORDS, {"pages": -MERGE_PAGES if is_first else MERGE_PAGES})
+    return _count_changes(tx) - before >= 2  # below: nothing was left to merge (sqlite.org/fts5)
+
+
+def _count_changes(tx: Connection) -> int:
+    return int(tx.execute(_TOTAL_CHANGES).scalar_one())
+
+
+_TOTAL_CHANGES = text("SELECT total_changes()")
+_MERGE_WORDS = text(
+    "INSERT INTO ticket_words_index (ticket_words_index, rank) VALUES ('merge', :pages)"
+)
+
+_SELECT_LENGTH = select(func.coalesce(func.sum(func.length(messages.c.text)), 0)).where(
+    messages.c.ticket == bindparam("of"), messages.c.kind == "reply"
 )
 
 
@@ -208,6 +303,6 @@ def _encode_token(prefix: str, value: str) -> str:
 _UNSAFE_CHARACTERS = re.compile(r"[^0-9a-z:-]")
 
 
-def _merge_words(known: Iterable[str], new_words: Iterable[str]) -> str:
+def merge_words(known: Iterable[str], new_words: Iterable[str]) -> str:
     """Join the words, each once, cut to MAX_TALK_LENGTH."""
     return " ".join(dict.fromkeys((*known, *new_words)))[:MAX_TALK_LENGTH]

@@ -140,8 +140,14 @@ participants = Table(
     metadata,
     Column("ticket", Text, primary_key=True),
     Column("principal", Text, primary_key=True),
-    Column("role", Text, nullable=False),  # opener, added, watcher
+    Column("role", Text, nullable=False),  # opener, author, added, watcher
     Index("ix_participants_principal", "principal"),
+    Index(  # those of a deleted organization are found without reading all of its tickets
+        "ix_participants_added",
+        "ticket",
+        sqlite_where=text("role = 'added'"),
+        postgresql_where=text("role = 'added'"),
+    ),
 )
 
 

@@ -109,6 +109,14 @@ def _build_ticket_now(
     )
 
 
+def withhold_content(now: TicketSnapshot) -> TicketSnapshot:
+    """Return the state of a deleted ticket without what people wrote, chose or are named by."""
+    withheld: dict[str, Any] = dict.fromkeys(("opener", "assignee", "priority", "category"))
+    withheld |= {"tags": [], "subject": f"#{now.number}"}
+    known = {name: value for name, value in withheld.items() if name in now.model_fields_set}
+    return now.model_copy(update=known)
+
+
 def _build_request_fields(row: TicketRow, workspace_names: WorkspaceNames) -> dict[str, Any]:
     if not is_organization(row.workspace):
         return {}

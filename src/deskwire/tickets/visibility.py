@@ -29,10 +29,10 @@ from deskwire.kit.i18n import gettext
 from deskwire.kit.rows import fetch_first
 from deskwire.tickets.tables import IS_REQUEST, TicketRow, participants, reads, tickets
 from deskwire.workspaces.organizations.organizations import (
+    find_for_share,
     is_deleted_workspace,
     is_deleted_workspace_uncorrelated,
     organization_members,
-    read_organizations_by_id,
 )
 
 TicketRowT = TypeVar("TicketRowT", bound=TicketRow)
@@ -223,7 +223,7 @@ def last_read_at(viewer: Viewer) -> ColumnElement[Millis | None]:
 
 
 def read_ticket_channels(tx: Connection, workspace: Workspace, ticket_id: str) -> list[Channel]:
-    """Return the channels of a ticket's events.
+    """Return the channels of a ticket's events, for the transaction that appends one.
 
     They reach the people who see all of its workspace and those who take part in it. A deleted
     organization has none.
@@ -231,7 +231,7 @@ def read_ticket_channels(tx: Connection, workspace: Workspace, ticket_id: str) -
     if not is_organization(workspace):
         return [channels.tickets(workspace), channels.ticket(ticket_id)]
     organization_id = workspace.removeprefix("org:")
-    organization = read_organizations_by_id(tx, [organization_id]).get(organization_id)
+    organization = find_for_share(tx, organization_id)
     if organization is None:
         return [STAFF_CHANNEL, channels.ticket(ticket_id)]
     if organization.is_deleted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from starlette.requests import HTTPConnection, Request
@@ -18,6 +18,7 @@ from deskwire.tickets.files.uploads import Uploads
 from deskwire.web.delivery_store import DeliveryStore
 from deskwire.web.mail_templates import MailTemplates
 from deskwire.web.metrics_token import MetricsAccess
+from deskwire.web.text_preparer import TextPreparer
 
 NO_MAIL_TEMPLATES = MailTemplates("")  # of a desk that sends no mail
 SignUpMode = Literal["open", "invited", "closed"]  # the values of the setting SIGN_UP
@@ -54,6 +55,7 @@ class Dependencies:
     version: str
     mail_templates: MailTemplates = NO_MAIL_TEMPLATES
     reopen_days: int = REOPEN_DAYS
+    texts: TextPreparer = field(default_factory=TextPreparer)
 
     def link_origin(self, request: Request) -> str:
         """Return the origin of a link that is shown to the person who makes this request.

@@ -26,6 +26,7 @@ from deskwire.kit.errors import (
     Refusal,
     TooLarge,
     Unauthenticated,
+    Unavailable,
     Upstream,
 )
 from deskwire.kit.i18n import N_, gettext
@@ -52,6 +53,7 @@ STATUS_BY_REFUSAL: dict[type[Refusal], int] = {
     Conflict: 409,
     RateLimited: 429,
     TooLarge: 413,
+    Unavailable: 503,
     Upstream: 502,
 }
 DETAIL_BY_STATUS = {
@@ -76,6 +78,7 @@ TITLE_BY_STATUS = {
     503: N_("Temporarily unavailable"),
     502: N_("Another system didn’t respond"),
 }
+RETRY_AFTER = 5  # s; short outages are over by then, and a client that asks again costs little
 CREATE_ORGANIZATION_PATH = "/create-organization"  # where people without an organization are sent
 
 ExceptionHandler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
@@ -114,6 +117,9 @@ class ErrorResponses:
         headers = {}
         if isinstance(refusal, RateLimited):
             headers["retry-after"] = str(refusal.retry_after)
+        if isinstance(refusal, Unavailable):
+            logger.error("%s", refusal.reason)
+            headers["retry-after"] = str(RETRY_AFTER)
         return await self._respond(request, status, str(refusal), headers, extra)
 
     async def _handle_http_exception(self, request: Request, error: HTTPException) -> Response:
@@ -122,15 +128,22 @@ class ErrorResponses:
         return await self._respond(request, status, detail, dict(error.headers or {}), {})
 
     async def _handle_database_error(self, request: Request, error: OperationalError) -> Response:
-        logger.error("the database refused a statement", exc_info=error)
+        logger.error("the database refused a statement: %s", error.orig, extra={"kind": "database"})
         return await self._respond(
-            request, 503, gettext(DETAIL_BY_STATUS[503]), {"retry-after": "5"}, {}
+            request, 503, gettext(DETAIL_BY_STATUS[503]), {"retry-after": str(RETRY_AFTER)}, {}
         )
 
     async def _handle_unexpected(self, request: Request, error: Exception) -> Response:
         reference = new_id()
         path = redact_paths(request.url.path)
-        logger.error("%s %s failed (reference %s)", request.method, path, reference, exc_info=error)
+        logger.error(
+            "%s %s failed (reference %s)",
+            request.method,
+            path,
+            reference,
+            exc_info=error,
+            extra={"reference": reference},
+        )
         return await self._respond(
             request, 500, gettext(DETAIL_BY_STATUS[500]), {}, {"reference": reference}
         )

@@ -17,7 +17,7 @@ from jinja2 import Environment, Undefined
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 
-from deskwire.kit.i18n import N_, Catalogue, find_plural, find_text, gettext
+from deskwire.kit.i18n import N_, Catalog, find_plural, find_text, gettext
 
 Key = TypeVar("Key")
 
@@ -26,7 +26,7 @@ WIRE_WORDS = frozenset(
     (
         *(N_("low"), N_("normal"), N_("high"), N_("urgent")),
         *(N_("customer"), N_("staff"), N_("bot")),
-        *(N_("opener"), N_("added"), N_("watcher")),
+        *(N_("opener"), N_("author"), N_("added"), N_("watcher")),
     )
 )
 GETTEXT_CALL_TOKENS = ["name", "lparen", "string", "rparen"]  # the tokens of `_("…")`
@@ -76,14 +76,14 @@ def translate_word(text: str | Undefined | None) -> str:
     return find_text(plain) if plain in WIRE_WORDS else plain
 
 
-def browser_catalogue(catalogue: Catalogue) -> dict[str, object] | None:
+def browser_catalog(catalog: Catalog) -> dict[str, object] | None:
     """Return the texts that the front end needs; None for English, which it has built in.
 
     `texts` maps each text to its plural forms; `forms` has one digit for each number below
     PLURAL_RULE_PERIOD, the index of its form.
     """
-    if not catalogue.frontend_texts:
+    if not catalog.frontend_texts:
         return None
-    texts = {text: list(catalogue.translations[text]) for text in sorted(catalogue.frontend_texts)}
-    forms = "".join(str(catalogue.plural_form(number)) for number in range(PLURAL_RULE_PERIOD))
+    texts = {text: list(catalog.translations[text]) for text in sorted(catalog.frontend_texts)}
+    forms = "".join(str(catalog.plural_form(number)) for number in range(PLURAL_RULE_PERIOD))
     return {"texts": texts, "forms": forms}

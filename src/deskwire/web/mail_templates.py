@@ -20,7 +20,7 @@ from deskwire.accounts.people import Person
 from deskwire.kit.i18n import N_, get_active, gettext
 from deskwire.kit.mail import MailContent
 from deskwire.web.i18n import install_translations
-from deskwire.web.metrics_token import is_direct_loopback
+from deskwire.web.local_requests import LOCAL_REQUESTS, LocalRequests
 from deskwire.workspaces.organizations.invitations import ComposeInvitationMail
 
 MailMode = Literal["sent", "kept", "off"]
@@ -45,6 +45,7 @@ class MailTemplates:
 
     public_url: str  # where links lead; always set if mail is sent
     mode: MailMode = "off"
+    local_requests: LocalRequests = LOCAL_REQUESTS
     _templates: Environment = field(default_factory=_environment, repr=False)
 
     @property
@@ -53,7 +54,7 @@ class MailTemplates:
         return self.mode != "off"
 
     def verification_mail(self, request: Request) -> ComposeLinkMail:
-        """Return a function that composes the mail which verifies an e-mail address."""
+        """Return a function that composes the mail which verifies an email address."""
         return self._link_mail(request, "verify", N_("Confirm your email address"))
 
     def reset_mail(self, request: Request) -> ComposeLinkMail:
@@ -84,20 +85,23 @@ class MailTemplates:
     def link_origin(self, request: Request) -> str:
         """Return the origin of mailed links.
 
-        The Host header is believed only if no mail is sent: with a forged one, the secret link of
-        another person would lead to the attacker's server.
+        The Host header is believed only if no mail is sent, and only if it is a name of this
+        machine: with a forged one, the secret link of another person would lead to the attacker's
+        server. Otherwise links lead to the address at which the request arrived.
         """
         if self.public_url or self.mode != "kept":
             return self.public_url
-        return f"{request.url.scheme}://{request.url.netloc}"
+        if self.local_requests.has_local_name(request):
+            return f"{request.url.scheme}://{request.url.netloc}"
+        host, port = request.scope["server"]  # the socket's own address
+        return f"{request.url.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def require_local_mailbox(self, request: Request) -> None:
         """Raise 404, like an unknown URL, unless a browser on this machine opens the mailbox.
 
         The mails hold links that sign in as other people.
         """
-        host = request.client.host if request.client else ""
-        if self.mode != "kept" or not is_direct_loopback(host, request.headers.keys()):
+        if self.mode != "kept" or not self.local_requests.contains(request):
             raise HTTPException(404)
 
     def _link_mail(self, request: Request, name: str, subject: str) -> ComposeLinkMail:

@@ -3,14 +3,14 @@
 pending → done
         → parked   cannot be applied, with reasons; can be replayed
             → dismissed   an operator decided to leave it; can still be replayed
-        → repeat   the same event under the same id again; nothing to do
+        → repeat   the same event again; nothing to do, and its body is not kept
 refused            signed correctly, but no event; stored for the operator
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +30,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    insert,
     select,
     update,
 )
@@ -46,12 +47,8 @@ BATCH_SIZE = 500  # deliveries per statement; SQLite allows 32,766 values, each 
 
 DeliveryState = Literal["pending", "done", "parked", "repeat", "refused", "dismissed"]
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
-SETTLED_STATES: tuple[DeliveryState, ...] = (
-    "done",
-    "repeat",
-    "refused",
-    "dismissed",
-)  # need no further processing
+# They need no further processing.
+SETTLED_STATES: tuple[DeliveryState, ...] = ("done", "repeat", "refused", "dismissed")
 
 deliveries = Table(
     "deliveries",
@@ -63,11 +60,12 @@ deliveries = Table(
     Column("type", Text),
     Column("signed_at", BigInteger, nullable=False),  # ms; by the sender's clock
     Column("received_at", BigInteger, nullable=False),  # ms
-    Column("body", LargeBinary, nullable=False),  # the raw bytes
+    Column("body", LargeBinary, nullable=False),  # the raw bytes; empty once erased
     Column("state", Text, nullable=False),
     Column("reasons", Text, nullable=False),  # JSON list of sentences
     Column("handled_at", BigInteger),  # ms
     Column("attempts", Integer, nullable=False),
+    Column("fingerprint", Text),  # hash of the event whose body was erased
     # The time comes first, so that new rows go to the end of the index, not to random pages.
     UniqueConstraint("source", "signed_at", "digest"),
     Index("ix_deliveries_source_envelope_id", "source", "envelope_id"),
@@ -95,6 +93,7 @@ class DeliveryRow(DeliverySummaryColumns):
     """A row of `deliveries`."""
 
     body: bytes
+    fingerprint: str | None
 
 
 class PendingDeliveryRow(DeliveryRow):
@@ -129,6 +128,14 @@ def store_deliveries(tx: Connection, incoming: Sequence[IncomingDelivery]) -> No
     """Store deliveries; signed bytes that were stored before are skipped."""
     for first in range(0, len(incoming), BATCH_SIZE):
         execute_raw_sql(tx, *build_insert(incoming[first : first + BATCH_SIZE]))
+
+
+def check_writable(tx: Connection) -> None:
+    """Store a delivery and delete it again. Raises OperationalError if none can be stored."""
+    id_ = -1 - secrets.randbelow(2**62)  # an id of its own: processes do not wait for each other
+    row = {"source": "", "digest": str(id_), "signed_at": 0, "received_at": 0, "body": b""}
+    tx.execute(insert(deliveries).values(id=id_, state="refused", reasons="[]", attempts=0, **row))
+    tx.execute(delete(deliveries).where(deliveries.c.id == id_))
 
 
 def build_insert(incoming: Sequence[IncomingDelivery]) -> tuple[str, tuple[Any, ...]]:
@@ -217,15 +224,21 @@ def record_outcome(
 def replay(tx: Connection, delivery_id: int) -> None:
     """Queue a parked or dismissed delivery for the worker again.
 
-    Raises NotFound if there is no such delivery, and Conflict if it is in another state.
+    Raises NotFound if there is no such delivery, and Conflict if it is in another state or erased.
     """
-    state = read_delivery(tx, delivery_id).state
-    if state not in ("parked", "dismissed"):
+    delivery = read_delivery(tx, delivery_id)
+    if delivery.state not in ("parked", "dismissed"):
         raise Conflict(
             gettext(
-                "Delivery %(id)s is %(state)s. Only a parked delivery can be replayed.",
+                "Delivery %(id)s is neither parked nor dismissed, so it can’t be replayed.",
                 id=delivery_id,
-                state=state,
+            )
+        )
+    if not delivery.body:
+        raise Conflict(
+            gettext(
+                "Delivery %(id)s can’t be replayed: it was erased with the ticket it was about.",
+                id=delivery_id,
             )
         )
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(state="pending"))
@@ -240,11 +253,7 @@ def dismiss(tx: Connection, delivery_id: int, at: Millis) -> None:
     state = read_delivery(tx, delivery_id).state
     if state != "parked":
         raise Conflict(
-            gettext(
-                "Delivery %(id)s is %(state)s. Only a parked delivery can be dismissed.",
-                id=delivery_id,
-                state=state,
-            )
+            gettext("Delivery %(id)s isn’t parked, so it can’t be dismissed.", id=delivery_id)
         )
     values = {"state": "dismissed", "handled_at": at}
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(values))
@@ -335,7 +344,7 @@ def list_summaries(
     return [DeliverySummary(**_summary_fields(row)) for row in rows]
 
 
-_SUMMARY_COLUMNS = [column for column in deliveries.c if column is not deliveries.c.body]
+_SUMMARY_COLUMNS = [deliveries.c[name] for name in DeliverySummaryColumns.__annotations__]
 
 
 def count_by_state(tx: Connection) -> dict[str, int]:
@@ -348,11 +357,6 @@ def count_pending(tx: Connection) -> int:
     """Return the number of deliveries the worker has not processed yet."""
     query = select(func.count()).where(deliveries.c.state == "pending")
     return int(tx.execute(query).scalar_one())
-
-
-def hash_event(event: object) -> str:
-    """Hash an event independently of the order of its fields."""
-    return hashlib.sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()
 
 
 def _to_stored(row: DeliveryRow) -> StoredDelivery:

@@ -11,20 +11,23 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import astuple
 from functools import lru_cache
 
+from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deskwire.kit.client_network import network_of
 from deskwire.kit.clock import Clock, format_iso, now
 from deskwire.kit.db import Database
 from deskwire.kit.deadline import Deadline
 from deskwire.kit.uvicorn_internals import send_short_response, skip_access_log
+from deskwire.webhooks.body_budget import BodyBudget, IncomingBody, TooManyBodies
 from deskwire.webhooks.deliveries import BATCH_SIZE, build_insert
-from deskwire.webhooks.source import IncomingDelivery, Rejection, Source
+from deskwire.webhooks.source import IncomingDelivery, Rejection, Source, header_values
 
 MAX_BODY = 1024 * 1024  # bytes; a hundred times the largest event
 MAX_DISCARDED = 16 * MAX_BODY  # bytes read of an oversized body, so that the sender sees our answer
-MAX_CONCURRENT_BODIES = 64  # bodies in memory at once, up to 1 MiB each, sent by strangers
 BODY_TIMEOUT = 10.0  # s for a whole body; a sender that trickles gets a 408
 RETRY_AFTER = 5  # s; sent with a 503
 
@@ -46,7 +49,7 @@ class Door:
         self._sources = {source.path: source for source in sources}
         self._intake = intake
         self._clock = clock
-        self._bodies_in_progress = 0
+        self._budget = BodyBudget()
         self._deadline = Deadline(body_timeout)
         self.responses: Counter[tuple[str, int]] = Counter()  # (source, status)
 
@@ -55,10 +58,18 @@ class Door:
         if source is None:
             await self._inner(scope, receive, send)
             return
-        status, message = await self._accept(source, scope, receive)
+        answer = await self._accept(source, scope, receive)
+        status, message, reason = (*answer, "") if isinstance(answer, tuple) else astuple(answer)
         self.responses[source.name, status] += 1
         if status != 200:
-            logger.warning("webhook from %s: %d %s", source.name, status, message)
+            logger.warning(
+                "webhook from %s: %d %s%s",
+                source.name,
+                status,
+                message,
+                reason and f" ({reason})",
+                extra={"kind": message},
+            )
         await _respond(scope, send, status, message, format_iso(self._clock()))
 
     def log_responses(self) -> None:
@@ -66,31 +77,38 @@ class Door:
         for (source, status), count in sorted(self.responses.items()):
             logger.info("webhooks from %s: %d answered %d", source, count, status)
 
-    async def _accept(self, source: Source, scope: Scope, receive: Receive) -> tuple[int, str]:
+    async def _accept(
+        self, source: Source, scope: Scope, receive: Receive
+    ) -> tuple[int, str] | Rejection:
         if scope["method"] != "POST":
             return 405, "Method not allowed: send a POST"
         if not source.is_configured():
             return 503, "Webhook secret is not configured"
-        signature = source.parse_signature_headers(scope["headers"])
+        if len(header_values(scope["headers"], b"host")) > 1:
+            return 400, "More than one Host header"
+        signature = source.parse_signature_headers(scope["headers"], self._clock())
         if isinstance(signature, Rejection):
-            return signature.status, signature.message
-        if self._bodies_in_progress >= MAX_CONCURRENT_BODIES:
-            return 503, "Too many bodies are being read; send it again"
-        self._bodies_in_progress += 1
+            return signature
+        client = scope.get("client")
         try:
-            with self._deadline:
-                body = await _read_body(receive)
+            with self._budget.admit(network_of(client and client[0])) as incoming, self._deadline:
+                body = await _read_body(receive, incoming)
+        except TooManyBodies:
+            return 503, "Too many bodies are being read; send it again"
         except TimeoutError:
             return 408, "The body did not arrive in time"
-        finally:
-            self._bodies_in_progress -= 1
         if body is None:
             return 413, f"Payload larger than {MAX_BODY} bytes"
         delivery = source.verify(signature, body, self._clock())
         if isinstance(delivery, Rejection):
-            return delivery.status, delivery.message
+            return delivery
         try:
             await self._intake().store(delivery)
+        except OperationalError as error:
+            logger.error(  # noqa: TRY400 - the traceback adds nothing
+                "a delivery could not be stored: %s", error.orig, extra={"kind": "database"}
+            )
+            return 503, "The delivery could not be stored; send it again"
         except Exception:
             logger.exception("a delivery could not be stored")
             return 503, "The delivery could not be stored; send it again"
@@ -104,8 +122,7 @@ class Intake:
 
     def __init__(self, db: Database, *on_stored: Callable[[], None]) -> None:
         self._db = db
-        self._on_stored = on_stored  # called after each batch, on the event loop
-        self.last_write_failed = False
+        self._on_stored = on_stored  # called after each stored batch, on the event loop
         self._queue: list[tuple[IncomingDelivery, asyncio.Future[None]]] = []
         self._store_task: asyncio.Task[None] | None = None
 
@@ -122,12 +139,12 @@ class Intake:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH_SIZE], self._queue[BATCH_SIZE:]
                 failure = await self._store_batch([incoming for incoming, _ in batch])
-                self.last_write_failed = failure is not None
                 for _, stored in batch:
                     if not stored.done():  # cancelled if the sender has disconnected
                         _resolve(stored, failure)
-                for callback in self._on_stored:
-                    callback()
+                if failure is None:
+                    for callback in self._on_stored:
+                        callback()
         finally:
             self._store_task = None
 
@@ -146,7 +163,7 @@ def _resolve(future: asyncio.Future[None], failure: Exception | None) -> None:
         future.set_exception(failure)
 
 
-async def _read_body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive, incoming: IncomingBody) -> bytes | None:
     """Return the whole body, or None if it is larger than MAX_BODY."""
     parts, size = list[bytes](), 0
     while True:
@@ -155,6 +172,7 @@ async def _read_body(receive: Receive) -> bytes | None:
             return b""
         part = message.get("body", b"")
         size += len(part)
+        incoming.size = size
         if size <= MAX_BODY:
             parts.append(part)
         else:

@@ -6,12 +6,13 @@ worker. Both may happen again years later, for a replay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
+from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis
 
 Headers = Sequence[tuple[bytes, bytes]]  # names in lower case, as ASGI has them
@@ -20,10 +21,14 @@ SignatureHeaders = tuple[bytes, ...]  # the header values that prove a request's
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The status and the message for a sender whose request is refused. Nothing is stored."""
+    """The status and the message for a sender whose request is refused. Nothing is stored.
+
+    `reason` is for the log only: it may tell the operator more than a stranger should learn.
+    """
 
     status: int
     message: str
+    reason: str = field(default="", compare=False)
 
 
 class IncomingDelivery(NamedTuple):
@@ -37,6 +42,13 @@ class IncomingDelivery(NamedTuple):
     received_at: Millis
     body: bytes
     problem: str | None = None
+
+
+class DeletedTicket(NamedTuple):
+    """A deleted ticket in its sender's terms."""
+
+    workspace: Workspace
+    sender_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +82,12 @@ class Source(Protocol):
     def is_configured(self) -> bool:
         """Whether a secret is configured."""
 
-    def parse_signature_headers(self, headers: Headers) -> SignatureHeaders | Rejection:
+    def parse_signature_headers(
+        self, headers: Headers, now: Millis
+    ) -> SignatureHeaders | Rejection:
         """Refuse what can be refused before the body is read, so that a stranger costs no memory.
 
-        Never raises.
+        Where a header's timestamp is signed, a stale one is. Never raises.
         """
 
     def verify(
@@ -81,15 +95,33 @@ class Source(Protocol):
     ) -> IncomingDelivery | Rejection:
         """Check the signature and read the envelope. Never raises."""
 
-    def apply(self, tx: Connection, delivery: Delivery) -> None:
-        """Apply the delivery through the domains' actions. Raises UnprocessableDelivery."""
+    def prepare(self, delivery: Delivery) -> Any:  # noqa: ANN401 - `apply` of the same source takes it
+        """Do what needs no database: validate the delivery, render its text.
+
+        Raises UnprocessableDelivery.
+        """
+
+    def apply(self, tx: Connection, delivery: Delivery, content: Any) -> bool:  # noqa: ANN401
+        """Apply the delivery through the domains' actions; `content` is what `prepare` returned.
+
+        Returns False if its event was applied before, under another id. Raises
+        UnprocessableDelivery.
+        """
+
+    def is_about_deleted_ticket(
+        self, tx: Connection, body: bytes, gone: Collection[DeletedTicket] = ()
+    ) -> bool:
+        """Whether a body that led to nothing is about a deleted ticket, as far as can be known.
+
+        `gone` are deleted tickets that may have no row any more. The body may be anything.
+        """
 
 
 def verify_request(
     source: Source, headers: Headers, body: bytes, now: Millis
 ) -> IncomingDelivery | Rejection:
     """Check the headers and the body of a request that was read completely."""
-    signature = source.parse_signature_headers(headers)
+    signature = source.parse_signature_headers(headers, now)
     return signature if isinstance(signature, Rejection) else source.verify(signature, body, now)
 
 

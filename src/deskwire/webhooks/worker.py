@@ -1,41 +1,53 @@
 """Process stored deliveries in the order of their arrival.
 
-A transaction covers a few deliveries, with a savepoint for each: a delivery that fails is rolled
-back and parked with its reasons, and the others are not affected.
+A reader validates a few deliveries first and renders their texts. A transaction then applies as
+many of them as its time allows, with a savepoint for each: a delivery that fails is rolled back and
+parked with its reasons, and the others are not affected.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from time import perf_counter
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from deskwire.events.log import has_caused_events
+from deskwire.kit.backoff import FIRST_DELAY, Backoff, wait_for_event
 from deskwire.kit.clock import Clock, now
 from deskwire.kit.db import Database, acquire_advisory_lock, savepoint, wake
 from deskwire.kit.errors import Refusal
 from deskwire.kit.strict_json import parse_json
+from deskwire.webhooks.body_erasure import erase_bodies, hash_event, read_event_hash
 from deskwire.webhooks.deliveries import (
     DELIVERIES_TOPIC,
     DeliveryState,
     PendingDeliveryRow,
-    hash_event,
-    read_delivery,
     read_pending,
     record_outcome,
 )
 from deskwire.webhooks.source import Delivery, Source, UnprocessableDelivery
 
-BATCH_SIZE = 20  # deliveries per transaction; the door waits for the same writer
+BATCH_SIZE = 20  # deliveries that are read and prepared at once
+BATCH_TIME = 0.01  # s after which a transaction begins no other delivery: the door waits for it
 POLL_INTERVAL = 1.0  # s; also polls, in case a wake-up was lost
-MAX_RETRY_DELAY = 30.0  # s between tries while the database fails
 
 logger = logging.getLogger(__name__)
+
+
+class Prepared(NamedTuple):
+    """A delivery that was prepared outside the transaction that applies it.
+
+    `content` is what its source made of it, or the exception that it, or its body, led to.
+    """
+
+    delivery: Delivery | None  # None: the body is not JSON
+    content: Any
 
 
 class Worker:
@@ -46,13 +58,23 @@ class Worker:
         db: Database,
         sources: Iterable[Source],
         clock: Clock = now,
-        before_batch: Callable[[Connection], object] = lambda _: None,
+        *,
+        is_blocked: Callable[[Connection], bool] = lambda _: False,
+        unblock: Callable[[], Awaitable[object]] | None = None,
+        timer: Callable[[], float] = perf_counter,
+        first_retry_delay: float = FIRST_DELAY,
     ) -> None:
         self._db = db
-        self._before_batch = before_batch  # run first in each transaction
+        # Asked first in each transaction: while it says so, no delivery is applied, and `unblock`
+        # is awaited between two transactions.
+        self._is_blocked, self._unblock = is_blocked, unblock
+        self._timer = timer
+        self._prepared: dict[int, Prepared] = {}  # by delivery id, in order; not applied yet
+        self._may_be_more = False  # pending when `_prepared` was read, and not in it
         self._sources = {source.name: source for source in sources}
         self._clock = clock
         self._wake_event = asyncio.Event()
+        self._backoff = Backoff(self._wake_event, first=first_retry_delay)
         self.outcomes: Counter[tuple[str, DeliveryState]] = Counter()  # (source, state), committed
 
     def wake(self) -> None:
@@ -61,53 +83,94 @@ class Worker:
 
     async def run(self) -> None:
         """Process deliveries until cancelled."""
-        failures = 0
         while True:
+            self._wake_event.clear()
             try:
-                outcomes = await self._db.write(self.apply_pending, BATCH_SIZE)
-                failures = 0
-                self.outcomes.update(outcomes)
+                is_done = await self._apply_batch()
+                self._backoff.reset()
             except OperationalError as error:
-                failures += 1
                 logger.error("the database failed; deliveries wait: %s", error.orig)  # noqa: TRY400
-                await asyncio.sleep(min(MAX_RETRY_DELAY, 0.1 * 2**failures))
+                await self._backoff.wait()
                 continue
-            if len(outcomes) < BATCH_SIZE:  # none is left, and later ones wake the worker
-                await self._wait()
+            if is_done:  # later ones wake the worker
+                await wait_for_event(self._wake_event, POLL_INTERVAL)
 
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_INTERVAL):
-                await self._wake_event.wait()
-        except TimeoutError:
-            return
-        self._wake_event.clear()
+    async def _apply_batch(self) -> bool:
+        """Apply some deliveries; return whether none was left when they were read."""
+        if not self._prepared:
+            self._prepared = await self._db.read(self.prepare_pending, BATCH_SIZE)
+            self._may_be_more = len(self._prepared) == BATCH_SIZE
+        prepared = self._prepared
+        if not prepared:
+            return True
+        outcomes = await self._db.write(self._apply_unless_blocked, prepared)
+        if outcomes is None:
+            if self._unblock is not None:
+                await self._unblock()
+            return False
+        self.outcomes.update(outcomes)
+        # None applied: another process was faster, so what is pending must be read again.
+        self._prepared = dict(list(prepared.items())[len(outcomes) :]) if outcomes else {}
+        return len(outcomes) == len(prepared) and not self._may_be_more
 
-    def apply_pending(self, tx: Connection, limit: int) -> list[tuple[str, DeliveryState]]:
+    def _apply_unless_blocked(
+        self, tx: Connection, prepared: Mapping[int, Prepared]
+    ) -> list[tuple[str, DeliveryState]] | None:
+        acquire_advisory_lock(tx, "worker")
+        return None if self._is_blocked(tx) else self.apply_pending(tx, BATCH_SIZE, prepared)
+
+    def apply_pending(
+        self, tx: Connection, limit: int, prepared: Mapping[int, Prepared] | None = None
+    ) -> list[tuple[str, DeliveryState]]:
         """Process up to `limit` pending deliveries; return each one's source and new state.
+
+        `prepared` are deliveries by their id. The first that is not among them ends the batch, and
+        none begins after BATCH_TIME. None: each is prepared here, however long it takes.
 
         An advisory lock admits one worker at a time over all processes, so that each delivery sees
         the effects of the ones before it.
         """
         acquire_advisory_lock(tx, "worker")
-        self._before_batch(tx)
+        began = self._timer()
         outcomes: list[tuple[str, DeliveryState]] = []
         for row in read_pending(tx, limit):
-            state, reasons = self._apply_or_park(tx, row)
+            ready = self._prepare(row) if prepared is None else prepared.get(row.id)
+            if ready is None:  # on PostgreSQL, it became visible after the others were read
+                break
+            state, reasons = self._apply_or_park(tx, row, ready)
             record_outcome(tx, row.id, state, reasons, self._clock())
+            if self._is_to_be_erased(tx, row, state):
+                erase_bodies(tx, [row.id])
             if reasons:
                 logger.warning("delivery %s (%s) parked: %s", row.id, row.type, "; ".join(reasons))
             outcomes.append((row.source, state))
+            if prepared is not None and self._timer() - began >= BATCH_TIME:
+                break
         if outcomes:
             wake(tx, DELIVERIES_TOPIC)
         return outcomes
 
+    def prepare_pending(self, tx: Connection, limit: int) -> dict[int, Prepared]:
+        """Prepare up to `limit` pending deliveries for `apply_pending`."""
+        return {row.id: self._prepare(row) for row in read_pending(tx, limit)}
+
+    def _prepare(self, row: PendingDeliveryRow) -> Prepared:
+        """Do what needs no transaction. What the delivery is refused for is raised later."""
+        try:
+            delivery = Delivery(row.id, row.signed_at, parse_json(row.body))
+        except Exception as error:
+            return Prepared(None, error)
+        try:
+            return Prepared(delivery, self._sources[row.source].prepare(delivery))
+        except Exception as error:
+            return Prepared(delivery, error)
+
     def _apply_or_park(
-        self, tx: Connection, row: PendingDeliveryRow
+        self, tx: Connection, row: PendingDeliveryRow, prepared: Prepared
     ) -> tuple[DeliveryState, list[str]]:
         try:
             with savepoint(tx):
-                return self._apply(tx, row), []
+                return self._apply(tx, row, prepared), []
         except UnprocessableDelivery as error:
             return "parked", error.reasons
         except Refusal as refusal:
@@ -118,17 +181,28 @@ class Worker:
             logger.exception("processing delivery %s failed", row.id)
             return "parked", [f"internal error: {type(error).__name__}; see the log"]
 
-    def _apply(self, tx: Connection, row: PendingDeliveryRow) -> DeliveryState:
-        body = parse_json(row.body)
+    def _apply(self, tx: Connection, row: PendingDeliveryRow, prepared: Prepared) -> DeliveryState:
+        delivery, content = prepared
+        if delivery is None:
+            raise content
         if row.earlier is not None:
-            earlier = json.loads(read_delivery(tx, row.earlier).body)
-            if hash_event(earlier["event"]) == hash_event(body["event"]):
+            if read_event_hash(tx, row.earlier) == hash_event(delivery.body["event"]):
                 return "repeat"
             raise UnprocessableDelivery(
                 f"id {row.envelope_id} was used by delivery {row.earlier} for another event"
             )
-        delivery = Delivery(row.id, row.signed_at, body)
         # Replaying a delivery that was applied changes nothing.
         if row.attempts == 0 or not has_caused_events(tx, delivery.cause):
-            self._sources[row.source].apply(tx, delivery)
+            if isinstance(content, Exception):
+                raise content
+            if not self._sources[row.source].apply(tx, delivery, content):
+                return "repeat"
         return "done"
+
+    def _is_to_be_erased(
+        self, tx: Connection, row: PendingDeliveryRow, state: DeliveryState
+    ) -> bool:
+        """Whether nothing else will erase the body: no entry of the log leads to it."""
+        if state == "parked" and (source := self._sources.get(row.source)) is not None:
+            return source.is_about_deleted_ticket(tx, row.body)
+        return state == "repeat"

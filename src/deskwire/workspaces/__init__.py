@@ -1,1 +1,1 @@
-"""Workspaces: Discord servers (guilds) and organizations, and who may do what in them."""
+"""Manage workspaces, Discord servers (guilds) and organizations, and who may do what there."""

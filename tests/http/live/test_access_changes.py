@@ -13,7 +13,7 @@ def names(frames: list[sse.Frame]) -> list[str]:
     return [frame.type or frame.name for frame in frames]
 
 
-def test_the_shell_links_a_person_and_their_open_stream_gains_what_they_hold(
+def test_linking_an_account_in_the_cli_adds_channels_to_open_streams(
     guild: GuildFixture,
 ) -> None:
     cookie = guild.server.create_account(guild.ada, linked=False)
@@ -31,7 +31,7 @@ def test_the_shell_links_a_person_and_their_open_stream_gains_what_they_hold(
     assert event.type == "ticket.created"
 
 
-def test_the_shell_unlinks_a_person_and_their_open_stream_falls_silent(guild: GuildFixture) -> None:
+def test_unlinking_an_account_in_the_cli_silences_open_streams(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie) as stream:
         guild.server.run_command_line("people", "unlink", guild.ada.email)
@@ -45,7 +45,7 @@ def test_the_shell_unlinks_a_person_and_their_open_stream_falls_silent(guild: Gu
     assert names(rest) == SIGNED_OUT
 
 
-def test_who_loses_a_role_hears_that_last_and_nothing_later(guild: GuildFixture) -> None:
+def test_a_person_who_loses_a_role_hears_that_last(guild: GuildFixture) -> None:
     cookie = guild.server.create_account(guild.dee)
     guild.assign_role(guild.dee)
     with guild.open_stream(cookie) as stream:
@@ -58,7 +58,7 @@ def test_who_loses_a_role_hears_that_last_and_nothing_later(guild: GuildFixture)
     assert names(frames) == ["ticket.created", "team.member_unassigned", "revoked", *SIGNED_OUT]
 
 
-def test_who_is_given_the_role_again_hears_what_comes_from_then_on(guild: GuildFixture) -> None:
+def test_a_person_given_a_role_again_hears_later_events_only(guild: GuildFixture) -> None:
     cookie = guild.server.create_account(guild.dee)
     with guild.open_stream(cookie) as stream:
         guild.assign_role(guild.dee)
@@ -74,7 +74,7 @@ def test_who_is_given_the_role_again_hears_what_comes_from_then_on(guild: GuildF
     assert frames[-1].data["data"]["subject"] == "Again"
 
 
-def test_what_was_lost_while_away_is_not_among_what_is_held(guild: GuildFixture) -> None:
+def test_channels_lost_while_disconnected_are_not_listed_on_reconnect(guild: GuildFixture) -> None:
     cookie = guild.server.create_account(guild.dee)
     guild.assign_role(guild.dee)
     with guild.open_stream(cookie) as before:

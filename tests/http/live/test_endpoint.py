@@ -11,7 +11,7 @@ from tests.fixtures.guild import GuildFixture
 from tests.fixtures.server import Server
 
 STREAMS = ("/api/events", "/api/guilds/events")
-TICK = 29.0  # s; a seat's tick comes within 27 s, and a slow machine may be late
+TICK = 29.0  # s; a stream's tick comes within 27 s, and a slow machine may be late
 
 
 @pytest.mark.parametrize("path", STREAMS)
@@ -23,15 +23,13 @@ def test_without_a_session_there_is_no_stream(server: Server, path: str) -> None
         assert headers["content-type"] == "text/plain; charset=utf-8"
 
 
-def test_a_cookie_no_one_gave_out_is_no_session(server: Server) -> None:
+def test_an_unknown_cookie_opens_no_stream(server: Server) -> None:
     with sse.connect(server.port, "/api/events", "deskwire=made-up") as stream:
         assert stream.status == 401
 
 
 @pytest.mark.parametrize("path", STREAMS)
-def test_the_headers_keep_everything_on_the_way_from_holding_frames_back(
-    guild: GuildFixture, path: str
-) -> None:
+def test_the_headers_prevent_buffering_by_proxies(guild: GuildFixture, path: str) -> None:
     with sse.connect(guild.server.port, path, guild.sign_in_staff()) as stream:
         headers = dict(stream.headers)
 
@@ -44,7 +42,7 @@ def test_the_headers_keep_everything_on_the_way_from_holding_frames_back(
         assert "content-length" not in headers
 
 
-def test_the_first_frame_comes_at_once_and_says_where_the_stream_stands(
+def test_the_first_frame_comes_at_once_and_names_the_position(
     guild: GuildFixture,
 ) -> None:
     cookie = guild.sign_in_staff()
@@ -63,7 +61,7 @@ def test_the_first_frame_comes_at_once_and_says_where_the_stream_stands(
     assert len(first.data["channels"]) == len(channel_names) + 1
 
 
-def test_every_event_is_one_line_with_an_id_and_the_shape_of_the_sketch(
+def test_every_event_is_one_line_with_an_id_in_the_documented_shape(
     guild: GuildFixture,
 ) -> None:
     with guild.open_stream(guild.sign_in_staff()) as stream:
@@ -80,7 +78,7 @@ def test_every_event_is_one_line_with_an_id_and_the_shape_of_the_sketch(
     assert positions == sorted(set(positions))
 
 
-def test_both_streams_tell_the_same_of_guilds(guild: GuildFixture) -> None:
+def test_both_streams_send_the_same_guild_events(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with (
         guild.open_stream(cookie) as all_,
@@ -91,7 +89,7 @@ def test_both_streams_tell_the_same_of_guilds(guild: GuildFixture) -> None:
         assert all_.next_frame().fields == guilds.next_frame().fields
 
 
-def test_head_says_whether_the_session_lives_and_opens_nothing(guild: GuildFixture) -> None:
+def test_a_head_request_checks_the_session_and_opens_no_stream(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     mark = guild.server.log.end
 
@@ -105,13 +103,13 @@ def test_head_says_whether_the_session_lives_and_opens_nothing(guild: GuildFixtu
     guild.server.log.wait_for_line(r"update to 0 clients \(ticket.created", after=mark)
 
 
-def test_nothing_can_be_posted_to_a_stream(guild: GuildFixture) -> None:
+def test_a_post_to_a_stream_is_refused(guild: GuildFixture) -> None:
     reply = guild.server.submit_form("/api/events", guild.sign_in_staff())
 
     assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
 
 
-def test_the_log_says_who_was_reached(guild: GuildFixture) -> None:
+def test_the_log_names_how_many_streams_an_event_reached(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     mark = guild.server.log.end
     with guild.open_stream(cookie), guild.open_stream(cookie):

@@ -12,7 +12,7 @@ from tests.fixtures.guild import GuildFixture
 PATH = "/api/requests/events"
 
 
-def test_it_tells_of_requests_and_the_stream_of_guilds_does_not(guild: GuildFixture) -> None:
+def test_it_sends_requests_and_the_guild_stream_does_not(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     made = ask(guild, cookie, "POST", "/api/organizations", {"name": f"Quay {guild.guild_id}"})
     listening = guild.open_stream(cookie, PATH), guild.open_stream(cookie, "/api/guilds/events")
@@ -29,7 +29,7 @@ def test_it_tells_of_requests_and_the_stream_of_guilds_does_not(guild: GuildFixt
     assert workspaces_of(elsewhere) == {guild.workspace}
 
 
-def test_without_an_organization_there_is_none_and_a_way_to_one(guild: GuildFixture) -> None:
+def test_without_an_organization_the_stream_is_refused_with_a_solution(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with sse.connect(guild.server.port, PATH, cookie) as stream:
         refused = json.loads(stream.read_body())
@@ -42,7 +42,7 @@ def test_without_an_organization_there_is_none_and_a_way_to_one(guild: GuildFixt
     assert (stranger["status"], stranger["code"]) == (401, "signed-out")
 
 
-def test_who_joins_an_organization_hears_it_at_once(guild: GuildFixture) -> None:
+def test_a_new_member_hears_the_organization_at_once(guild: GuildFixture) -> None:
     owner, guest = guild.sign_in_staff(), guild.server.create_account(guild.bo)
     ask(guild, guest, "POST", "/api/organizations", {"name": f"Own {guild.guild_id}"})
     made = ask(guild, owner, "POST", "/api/organizations", {"name": f"Quay {guild.guild_id}"})
@@ -57,6 +57,35 @@ def test_who_joins_an_organization_hears_it_at_once(guild: GuildFixture) -> None
         frames = stream.read_until(lambda sent: sent.type == "ticket.created")
 
     assert frames[-1].data["data"]["ticket"] == filed["id"]
+
+
+def test_a_new_member_replays_only_what_they_may_read(guild: GuildFixture) -> None:
+    owner, guest = guild.sign_in_staff(), guild.server.create_account(guild.bo)
+    with guild.open_stream(guest, "/api/events") as stream:
+        cursor = stream.cursor
+    made = ask(guild, owner, "POST", "/api/organizations", {"name": f"Quay {guild.guild_id}"})
+    here = f"/api/requests?organization={made['id']}"
+    filed = ask(guild, owner, "POST", here, {"subject": "A buoy", "text": "It drifts."})
+    elsewhere = ask(guild, owner, "POST", "/api/organizations", {"name": f"Loft {guild.guild_id}"})
+    there = f"/api/requests?organization={elsewhere['id']}"
+    ask(guild, owner, "POST", there, {"subject": "A window", "text": "It is open."})
+    invited = {"email": guild.bo.email, "role": "member"}
+    ask(guild, owner, "POST", f"/api/organizations/{made['id']}/invitations", invited)
+    link = guild.server.read_mailed_link(guild.bo.email, "/invitations/")
+    guild.server.submit_form(link, guest)
+
+    with sse.connect(guild.server.port, f"/api/events?after={cursor}", guest) as stream:
+        frames = stream.read_until(
+            lambda sent: (
+                sent.type == "member.joined"
+                and sent.data["data"]["member"]["name"] == guild.bo.name
+            )
+        )
+    listed = guild.server.get(here, guest)
+
+    created = [sent.data["data"]["ticket"] for sent in frames if sent.type == "ticket.created"]
+    assert created == [filed["id"]]
+    assert [each["id"] for each in json.loads(listed.body)["items"]] == created
 
 
 def workspaces_of(sent: list[sse.Frame]) -> set[str]:

@@ -9,7 +9,7 @@ from tests.fixtures.server import Server
 PATH = "/api/requests/events"
 
 
-def test_who_files_a_request_hears_the_replies_although_others_are_hidden(server: Server) -> None:
+def test_a_requester_hears_replies_with_participant_visibility(server: Server) -> None:
     company = HttpCompany(server)
     path = f"/orgs/{company.slug}/settings"
     server.submit_form(path, company.clara, act="visibility", visibility="participants")
@@ -21,4 +21,18 @@ def test_who_files_a_request_hears_the_replies_although_others_are_hidden(server
         company.post_message(company.tess, request, "We are on our way.")
         frames = stream.read_until(lambda sent: sent.type == "ticket.message_sent")
 
+    assert frames[-1].data["data"]["ticket"] == request
+
+
+def test_a_requester_hears_of_their_new_request_with_participant_visibility(server: Server) -> None:
+    company = HttpCompany(server)
+    path = f"/orgs/{company.slug}/settings"
+    server.submit_form(path, company.clara, act="visibility", visibility="participants")
+
+    with sse.connect(server.port, PATH, company.carl) as stream:
+        stream.read_until(lambda sent: sent.type == "connected")
+        request = company.create_request(company.carl, "The mast is dark")
+        frames = stream.read_until(lambda sent: sent.type == "ticket.created")
+
+    assert [each.name for each in frames[:-1]] == ["granted"]
     assert frames[-1].data["data"]["ticket"] == request

@@ -48,7 +48,7 @@ class Follower(Thread):
                     self.heard.append(sent.data["data"]["subject"])
 
 
-def test_all_is_heard_once_and_in_order_however_often_the_connection_is_cut(
+def test_every_event_is_received_once_and_in_order_over_many_disconnects(
     guild: GuildFixture,
 ) -> None:
     cookie = guild.sign_in_staff()

@@ -28,7 +28,7 @@ def heard_subjects(frames: list[sse.Frame]) -> list[str]:
     return [f.data["data"]["subject"] for f in frames if f.type == "ticket.created"]
 
 
-def test_what_was_missed_is_heard_once_and_in_order(guild: GuildFixture) -> None:
+def test_missed_events_are_replayed_once_and_in_order(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie) as before:
         guild.open_ticket(1, "heard")
@@ -57,7 +57,7 @@ def test_a_page_names_its_cursor_in_the_url(guild: GuildFixture) -> None:
         assert heard_subjects([stream.next_frame()]) == ["since then"]
 
 
-def test_the_header_beats_the_url_which_a_reconnect_repeats(guild: GuildFixture) -> None:
+def test_the_header_takes_precedence_over_the_url_on_a_reconnect(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie) as before:
         rendered_at = before.cursor
@@ -71,7 +71,7 @@ def test_the_header_beats_the_url_which_a_reconnect_repeats(guild: GuildFixture)
         assert heard_subjects([stream.next_frame()]) == ["missed"]
 
 
-def test_a_stream_continues_over_a_restart_without_loss_or_double(guild: GuildFixture) -> None:
+def test_a_stream_resumes_over_a_restart_without_loss_or_duplicates(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie) as before:
         guild.open_ticket(1, "before")
@@ -126,7 +126,7 @@ def position_in(cursor: str | None) -> int:
     return int(str(cursor).rpartition("-")[2])
 
 
-def test_who_is_too_far_behind_reloads_instead(short_replay_server: Server) -> None:
+def test_a_client_too_far_behind_is_told_to_reload(short_replay_server: Server) -> None:
     guild = GuildFixture(short_replay_server)
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie) as before:
@@ -141,7 +141,7 @@ def test_who_is_too_far_behind_reloads_instead(short_replay_server: Server) -> N
     assert position_in(reset.id) > position_in(before.cursor)
 
 
-def test_a_client_just_near_enough_is_sent_everything(short_replay_server: Server) -> None:
+def test_a_client_exactly_at_the_limit_is_sent_everything(short_replay_server: Server) -> None:
     guild = GuildFixture(short_replay_server)
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie) as before:
@@ -156,7 +156,7 @@ def test_a_client_just_near_enough_is_sent_everything(short_replay_server: Serve
     assert len(heard_subjects(frames)) == MAX_BEHIND
 
 
-def test_what_others_did_does_not_count_as_distance(short_replay_server: Server) -> None:
+def test_invisible_events_do_not_count_as_behind(short_replay_server: Server) -> None:
     guild, elsewhere = GuildFixture(short_replay_server), GuildFixture(short_replay_server)
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie) as before:

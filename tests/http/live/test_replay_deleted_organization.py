@@ -11,7 +11,7 @@ from tests.fixtures.server import Server
 PATH = "/api/requests/events"
 
 
-def test_a_resume_tells_nothing_of_a_deleted_organization_s_requests(server: Server) -> None:
+def test_a_resume_sends_no_request_of_a_deleted_organization(server: Server) -> None:
     gone, other = HttpCompany(server), HttpCompany(server)
     cursor = re.search(r'data-cursor="([^"]+)"', server.get("/admin", gone.tess).text)
     assert cursor is not None

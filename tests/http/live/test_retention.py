@@ -26,7 +26,7 @@ def pass_days(server: Server, days: int) -> None:
         db.write_sync(age)
 
 
-def test_a_cursor_from_before_the_trim_reloads(
+def test_a_cursor_from_before_the_trim_is_told_to_reload(
     tmp_path: Path, server_command: tuple[str, ...]
 ) -> None:
     with running_server(tmp_path, server_command) as server:
@@ -58,7 +58,7 @@ def test_a_cursor_from_before_the_trim_reloads(
             assert subject in page
 
 
-def test_the_shell_and_the_pages_go_on_over_a_trimmed_log(
+def test_the_cli_and_the_pages_work_after_the_log_was_trimmed(
     tmp_path: Path, server_command: tuple[str, ...]
 ) -> None:
     with running_server(tmp_path, server_command, LOG_DAYS="1", DELIVERY_DAYS="1") as server:

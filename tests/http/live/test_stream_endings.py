@@ -20,7 +20,7 @@ def farewell(stream: sse.SseClient) -> dict[str, object]:
     return last.data
 
 
-def test_the_oldest_stream_of_a_person_makes_room_and_hears_why(guild: GuildFixture) -> None:
+def test_the_oldest_of_too_many_streams_is_closed_with_a_reason(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with ExitStack() as stack:
         streams = [stack.enter_context(guild.open_stream(cookie)) for _ in range(MOST + 1)]
@@ -64,7 +64,7 @@ def test_a_new_password_ends_the_streams_of_every_other_session(guild: GuildFixt
         stream.read_until_type("ticket.created")
 
 
-def test_a_stream_that_is_gone_is_forgotten(guild: GuildFixture) -> None:
+def test_a_closed_stream_is_forgotten(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie), guild.open_stream(cookie):
         pass
@@ -76,7 +76,7 @@ def test_a_stream_that_is_gone_is_forgotten(guild: GuildFixture) -> None:
     guild.server.log.wait_for_line(r"update to 1 client \(ticket.created", after=mark)
 
 
-def test_at_the_end_of_the_process_each_stream_is_given_its_own_time_to_return(
+def test_at_shutdown_each_stream_is_given_its_own_reconnect_delay(
     tmp_path: Path, server_command: tuple[str, ...]
 ) -> None:
     with (

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from deskwire.events.bus import Listener
+from deskwire.events.bus import Listener, StartOver
 from deskwire.events.log import AppendedRow, Entry
 from deskwire.kit.db import WakeSignal
 
@@ -24,7 +24,7 @@ class MemoryBus:
         self._listener: Listener | None = None
         self._pending: list[Entry] = []
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, listener: Listener, start_over: StartOver | None = None) -> None:
         self._listener = listener
 
     def on_committed(self, committed_items: Sequence[Any]) -> None:

@@ -34,7 +34,7 @@ def open_bus(
     """
     if isinstance(db, SQLite):
         return MemoryBus(epoch, wake_callbacks)
-    return PostgresBus(_postgres(db), head, wake_callbacks)
+    return PostgresBus(_postgres(db), epoch, head, wake_callbacks)
 
 
 def number_on_commit(db: Database) -> Database:

@@ -6,11 +6,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from deskwire.events.types.aspects import Aspect
 from deskwire.events.types.shapes import Event, GuildSnapshot
 
 
 class GuildEvent(Event):
     channel_kinds: ClassVar[tuple[str, ...]] = ("guild:ID",)
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.GUILD})
     guild_id: str
     revision: int = Field(description="revision of the guild's row")
     now: GuildSnapshot
@@ -19,7 +21,7 @@ class GuildEvent(Event):
 class GuildJoined(GuildEvent):
     """The bot was added to a Discord server."""
 
-    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.GUILD, Aspect.TEAM})  # its owner
     type: ClassVar[str] = "guild.joined"
     guild_name: str
     owner_id: str
@@ -45,7 +47,7 @@ class GuildSetupComplete(GuildEvent):
 class GuildUpdated(GuildEvent):
     """Other details of a Discord server were changed directly in the database."""
 
-    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.GUILD, Aspect.TEAM})  # its owner
     type: ClassVar[str] = "guild.updated"
 
 
@@ -57,6 +59,7 @@ class GuildDeleted(GuildEvent):
 
 class TeamRoleEvent(Event):
     channel_kinds: ClassVar[tuple[str, ...]] = ("guild:ID",)
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.TEAM})
     guild_id: str
     role_id: str
     role_name: str
@@ -85,6 +88,7 @@ class TeamRoleDeleted(TeamRoleEvent):
 
 class TeamMemberEvent(Event):
     channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.TEAM})
     guild_id: str
     user_id: str
     username: str
@@ -110,6 +114,7 @@ class MemberLeft(Event):
     """A Discord user left the server and lost every role there."""
 
     channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.TEAM})
     type: ClassVar[str] = "member.left"
     guild_id: str
     user_id: str

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from deskwire.events.types.aspects import Aspect
 from deskwire.events.types.shapes import Event, NamedRef, PrincipalRef
 
 ORGANIZATION_CHANNEL_KINDS = ("org:ID", "staff")
@@ -14,6 +15,7 @@ MEMBER_CHANNEL_KINDS = ("user:ID", "org:ID", "staff")
 
 class OrganizationEvent(Event):
     channel_kinds: ClassVar[tuple[str, ...]] = ORGANIZATION_CHANNEL_KINDS
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.ORGANIZATION})
     organization: str = Field(description="id of the organization")
     name: str
     slug: str
@@ -60,6 +62,7 @@ class MemberJoined(Event):
     """A person became a member of an organization."""
 
     channel_kinds: ClassVar[tuple[str, ...]] = MEMBER_CHANNEL_KINDS
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.MEMBERS})
     type: ClassVar[str] = "member.joined"
     member: PrincipalRef
     role: str
@@ -72,6 +75,7 @@ class MemberRoleChanged(Event):
     permissions in a Discord server."""
 
     channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID", "org:ID", "staff")
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.MEMBERS, Aspect.TEAM})
     type: ClassVar[str] = "member.role_changed"
     member: PrincipalRef
     permissions: list[str] = Field(description="in a Discord server; empty in an organization")
@@ -84,6 +88,7 @@ class MemberRemoved(Event):
     """A person left an organization or was removed from it."""
 
     channel_kinds: ClassVar[tuple[str, ...]] = MEMBER_CHANNEL_KINDS
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.MEMBERS})
     type: ClassVar[str] = "member.removed"
     member: PrincipalRef
     place: NamedRef = Field(description="the organization")
@@ -91,6 +96,7 @@ class MemberRemoved(Event):
 
 class InvitationEvent(Event):
     channel_kinds: ClassVar[tuple[str, ...]] = ORGANIZATION_CHANNEL_KINDS
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.INVITATIONS})
     invitation: str = Field(description="id of the invitation")
     email: str = Field(description="masked, as `b…@example.org`")
     role: str
@@ -119,6 +125,7 @@ class PersonChanged(Event):
     reactivated or deleted."""
 
     channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "people")
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.PERSON})
     type: ClassVar[str] = "person.changed"
     person: str
     name: str
@@ -135,10 +142,20 @@ class PersonChanged(Event):
     revision: int = Field(description="revision of the person's row")
 
 
+class SessionCreated(Event):
+    """A person signed in. Their other devices list the new browser."""
+
+    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID",)
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.SESSIONS})
+    type: ClassVar[str] = "session.created"
+    session: str = Field(description="the session's public id")
+
+
 class SessionRevoked(Event):
     """A session ended: by signing out, by a new password, or from another device. Its streams are
     closed."""
 
     channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID",)
+    aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.SESSIONS})
     type: ClassVar[str] = "session.revoked"
     session: str = Field(description="the session's public id")

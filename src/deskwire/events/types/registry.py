@@ -38,6 +38,7 @@ from deskwire.events.types.organizations import (
     OrganizationUpdated,
     OrganizationVisibilityChanged,
     PersonChanged,
+    SessionCreated,
     SessionRevoked,
 )
 from deskwire.events.types.shapes import (
@@ -103,6 +104,7 @@ __all__ = [
     "OrganizationVisibilityChanged",
     "PersonChanged",
     "PrincipalRef",
+    "SessionCreated",
     "SessionRevoked",
     "StatusName",
     "TeamMemberAssigned",
@@ -155,6 +157,7 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     MemberLeft,
     MemberRoleChanged,
     PersonChanged,
+    SessionCreated,
     SessionRevoked,
     TicketReopened,
     TicketAssigned,

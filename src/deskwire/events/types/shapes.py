@@ -7,6 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from deskwire.events.types.aspects import Aspect
+
 StatusName = Literal["new", "active", "waiting", "review", "done", "canceled"]
 LineKind = Literal["reply", "note", "system"]
 AuthorKind = Literal["customer", "staff", "bot"]
@@ -78,7 +80,7 @@ class Line(Shape):
     kind: LineKind
     side: AuthorKind | None = None
     author: PrincipalRef | None = None
-    html: str = Field(description="sanitised; safe to insert")
+    html: str = Field(description="sanitized; safe to insert")
     at: int = Field(description="ms")
     edited_at: int | None = Field(default=None, description="ms; time of the author's latest edit")
     href: str | None = Field(
@@ -106,6 +108,7 @@ class Event(BaseModel):
     )
     type: ClassVar[str]
     channel_kinds: ClassVar[tuple[str, ...]]  # the kinds of channels it is sent on
+    aspects: ClassVar[frozenset[Aspect]]  # what it changes on pages
 
     workspace: str | None = Field(default=None, description="`guild:ID` or `org:ID`")
     actor: str = Field(description="a person's id, or `discord:ID`, `bot`, `shell`, `sql`")

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from deskwire.events.types.aspects import Aspect
 from deskwire.events.types.shapes import (
     AuthorKind,
     Event,
@@ -18,11 +19,13 @@ from deskwire.events.types.shapes import (
 # A guild's ticket reaches the people who see all of the guild's tickets, and its participants. A
 # request reaches the people who see all of its organization's, its participants, and the staff.
 TICKET_CHANNEL_KINDS = ("tickets:guild:ID", "ticket:ID", "org:ID:G", "staff")
+TICKET = frozenset({Aspect.TICKET})
 REQUEST_CHANNEL_KINDS = ("ticket:ID", "org:ID:G", "staff")
 
 
 class TicketEvent(Event):
     channel_kinds: ClassVar[tuple[str, ...]] = TICKET_CHANNEL_KINDS
+    aspects: ClassVar[frozenset[Aspect]] = TICKET
     guild_id: str | None = Field(default=None, description="absent for an organization's ticket")
     ticket_id: int | None = Field(default=None, description="id of the ticket at the sender")
     ticket_number: int | None = Field(
@@ -42,6 +45,12 @@ class TicketCreated(TicketEvent):
     """A ticket was opened."""
 
     type: ClassVar[str] = "ticket.created"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {
+        Aspect.TICKET_STATUS,
+        Aspect.TICKET_ASSIGNEE,
+        Aspect.TICKET_FIELDS,
+        Aspect.TICKET_PARTICIPANTS,
+    }
     subject: str
     opener_id: str
     opener_username: str
@@ -78,6 +87,10 @@ class TicketUpdated(TicketEvent):
     """The subject, priority or tags of a ticket changed."""
 
     type: ClassVar[str] = "ticket.updated"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {
+        Aspect.TICKET_FIELDS,
+        Aspect.TICKET_PARTICIPANTS,
+    }
     changes: TicketChanges
     actor_id: str
 
@@ -86,6 +99,7 @@ class TicketDeleted(TicketEvent):
     """A ticket was deleted, and disappears from every list and page."""
 
     type: ClassVar[str] = "ticket.deleted"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {Aspect.TICKET_STATUS}
     deleted_by: str
     reason: str | None = None
 
@@ -94,6 +108,10 @@ class TicketMessageSent(TicketEvent):
     """A message was posted in a ticket. `content` is present if the sender included the text."""
 
     type: ClassVar[str] = "ticket.message_sent"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {
+        Aspect.TICKET_MESSAGES,
+        Aspect.TICKET_PARTICIPANTS,
+    }
     message_id: str
     author_id: str
     author_username: str
@@ -108,6 +126,7 @@ class TicketMessageEdited(TicketEvent):
     """A message was edited. `line` is its new version."""
 
     type: ClassVar[str] = "ticket.message_edited"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {Aspect.TICKET_MESSAGES, Aspect.TICKET_EDITS}
     message: str = Field(description="id of the message")
 
 
@@ -115,6 +134,11 @@ class TicketMessageDeleted(TicketEvent):
     """A message was deleted, and disappears from the timeline."""
 
     type: ClassVar[str] = "ticket.message_deleted"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {
+        Aspect.TICKET_MESSAGES,
+        Aspect.TICKET_EDITS,
+        Aspect.TICKET_FILES,
+    }
     message: str = Field(description="id of the message")
 
 
@@ -129,18 +153,25 @@ class TicketStatusChanged(TicketStatusEvent):
     """The status of a ticket changed."""
 
     type: ClassVar[str] = "ticket.status_changed"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {Aspect.TICKET_STATUS}
 
 
 class TicketClaimed(TicketStatusEvent):
     """A member of the team claimed a ticket."""
 
     type: ClassVar[str] = "ticket.claimed"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {
+        Aspect.TICKET_STATUS,
+        Aspect.TICKET_ASSIGNEE,
+        Aspect.TICKET_PARTICIPANTS,
+    }
 
 
 class TicketClosed(TicketStatusEvent):
     """A ticket was closed."""
 
     type: ClassVar[str] = "ticket.closed"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {Aspect.TICKET_STATUS}
 
 
 class TicketReopened(TicketStatusEvent):
@@ -148,6 +179,7 @@ class TicketReopened(TicketStatusEvent):
 
     channel_kinds: ClassVar[tuple[str, ...]] = REQUEST_CHANNEL_KINDS
     type: ClassVar[str] = "ticket.reopened"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {Aspect.TICKET_STATUS}
 
 
 class TicketAssignmentEvent(TicketEvent):
@@ -160,16 +192,25 @@ class TicketAssigned(TicketAssignmentEvent):
     """A request was assigned to another member of the team, who is named in `now`."""
 
     type: ClassVar[str] = "ticket.assigned"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {
+        Aspect.TICKET_ASSIGNEE,
+        Aspect.TICKET_STATUS,
+        Aspect.TICKET_PARTICIPANTS,
+    }
 
 
 class TicketUnclaimed(TicketAssignmentEvent):
     """A request became unassigned."""
 
     type: ClassVar[str] = "ticket.unclaimed"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {
+        Aspect.TICKET_ASSIGNEE,
+        Aspect.TICKET_PARTICIPANTS,
+    }
 
 
 class TicketParticipantEvent(TicketEvent):
-    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", *REQUEST_CHANNEL_KINDS)
+    channel_kinds: ClassVar[tuple[str, ...]] = REQUEST_CHANNEL_KINDS
     participant: PrincipalRef
     role: Literal["added", "watcher"]
 
@@ -178,12 +219,14 @@ class TicketParticipantAdded(TicketParticipantEvent):
     """A person was added to a request as a participant or watcher."""
 
     type: ClassVar[str] = "ticket.participant_added"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {Aspect.TICKET_PARTICIPANTS}
 
 
 class TicketParticipantRemoved(TicketParticipantEvent):
     """A person is no longer a participant or watcher of a request."""
 
     type: ClassVar[str] = "ticket.participant_removed"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {Aspect.TICKET_PARTICIPANTS}
 
 
 class TicketFileAdded(TicketEvent):
@@ -191,6 +234,7 @@ class TicketFileAdded(TicketEvent):
 
     channel_kinds: ClassVar[tuple[str, ...]] = REQUEST_CHANNEL_KINDS
     type: ClassVar[str] = "ticket.file_added"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {Aspect.TICKET_FILES}
     file: FileShape
     message: str | None = Field(default=None, description="id of the message it was sent with")
 
@@ -200,6 +244,7 @@ class TicketFileRemoved(TicketEvent):
 
     channel_kinds: ClassVar[tuple[str, ...]] = REQUEST_CHANNEL_KINDS
     type: ClassVar[str] = "ticket.file_removed"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET | {Aspect.TICKET_FILES, Aspect.TICKET_EDITS}
     file: str = Field(description="id of the file")
 
 
@@ -208,5 +253,6 @@ class TicketRead(Event):
 
     channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID",)
     type: ClassVar[str] = "ticket.read"
+    aspects: ClassVar[frozenset[Aspect]] = TICKET
     ticket: str = Field(description="id of the ticket")
     at: int = Field(description="ms; replies up to this time are read")

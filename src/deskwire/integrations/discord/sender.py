@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from deskwire.integrations.discord.signature import WEBHOOK_PATH, sign
 from deskwire.kit.clock import Clock, Millis, format_iso, now
 from deskwire.kit.errors import Invalid, Upstream
+from deskwire.kit.loopback import is_loopback_host
 
 if TYPE_CHECKING:
     from httpx2 import HTTPError, Response
@@ -89,7 +90,7 @@ def _post(address: SplitResult, request_headers: Mapping[str, str], body: bytes)
     origin = f"{address.scheme}://{address.netloc}"
     target = origin + (address.path.rstrip("/") or WEBHOOK_PATH)
     # The environment's proxy is never used for a server on this machine.
-    is_remote = address.hostname not in ("127.0.0.1", "::1", "localhost")
+    is_remote = not is_loopback_host(address.hostname or "")
     try:
         response = httpx2.post(
             target,

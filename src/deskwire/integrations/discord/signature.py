@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Iterable
 from functools import lru_cache
 
-from deskwire.kit.clock import MINUTE, Millis
+from deskwire.kit.clock import MINUTE, SECOND, Millis
 
 WEBHOOK_PATH = "/api/webhooks/bot/events"
 MAX_AGE = 5 * MINUTE  # in both directions: a time in the future is as suspicious as an old one
@@ -23,17 +23,35 @@ def sign(secret: str, timestamp: Millis, body: bytes) -> str:
     return _signature(secret, str(timestamp).encode(), body)
 
 
-def is_signature_valid(
+def find_signature_problem(
     secrets: Iterable[str], timestamp: bytes, signature: bytes, body: bytes, now: Millis
-) -> bool:
-    """Whether `body` was signed with one of `secrets`, at most MAX_AGE before or after `now`."""
-    if len(timestamp) != TIMESTAMP_DIGITS or not timestamp.isdigit():
-        return False
+) -> str | None:
+    """Return why a signature is invalid, for the log; None if it is valid.
+
+    It is valid if `body` was signed with one of `secrets`, at most MAX_AGE before or after `now`.
+    """
+    problem = find_timestamp_problem(timestamp, now)
+    if problem is not None:
+        return problem
     matches = False
     for secret in secrets:  # all of them, so that the duration does not reveal which one matched
         expected = _signature(secret, timestamp, body).encode()
         matches |= hmac.compare_digest(expected, signature)
-    return matches and abs(now - int(timestamp)) <= MAX_AGE
+    return None if matches else "the secret differs, or the body was changed on the way"
+
+
+def find_timestamp_problem(timestamp: bytes, now: Millis) -> str | None:
+    """Return why a header's timestamp cannot be accepted, for the log; None if it can."""
+    if len(timestamp) != TIMESTAMP_DIGITS or not timestamp.isdigit():
+        return f"the timestamp is not {TIMESTAMP_DIGITS} digits of milliseconds"
+    ahead = int(timestamp) - now
+    if abs(ahead) <= MAX_AGE:
+        return None
+    direction = "ahead of" if ahead > 0 else "behind"
+    return (
+        f"the sender's time is {abs(ahead) // SECOND} s {direction} ours: "
+        "a clock is wrong, or an old request was sent again"
+    )
 
 
 def _signature(secret: str, timestamp: bytes, body: bytes) -> str:

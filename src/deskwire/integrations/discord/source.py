@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from pydantic_core import from_json
 from sqlalchemy import Connection
 
-from deskwire.integrations.discord import translate
-from deskwire.integrations.discord.signature import WEBHOOK_PATH, is_signature_valid
+from deskwire.integrations.discord import deleted_tickets, translate
+from deskwire.integrations.discord.signature import (
+    WEBHOOK_PATH,
+    find_signature_problem,
+    find_timestamp_problem,
+)
+from deskwire.integrations.discord.translate import ParsedEvent
 from deskwire.kit.clock import Millis
 from deskwire.webhooks.source import (
+    DeletedTicket,
     Delivery,
     Headers,
     IncomingDelivery,
@@ -41,8 +47,10 @@ class BotSource:
     def is_configured(self) -> bool:
         return bool(self._secrets)
 
-    def parse_signature_headers(self, headers: Headers) -> SignatureHeaders | Rejection:
-        """Return the timestamp and the signature, or a rejection if either is missing."""
+    def parse_signature_headers(
+        self, headers: Headers, now: Millis
+    ) -> SignatureHeaders | Rejection:
+        """Return the timestamp and the signature, or a rejection if they are missing or stale."""
         timestamps, signatures = (
             header_values(headers, TIMESTAMP_HEADER),
             header_values(headers, SIGNATURE_HEADER),
@@ -51,6 +59,9 @@ class BotSource:
             return Rejection(401, "Missing webhook headers")
         if len(timestamps) > 1 or len(signatures) > 1:
             return UNVERIFIABLE
+        problem = find_timestamp_problem(timestamps[0], now)
+        if problem is not None:
+            return _reject_signature(problem)
         return timestamps[0], signatures[0]
 
     def verify(
@@ -60,13 +71,30 @@ class BotSource:
         timestamp, signature = signature_headers
         if not body:
             return Rejection(401, "Empty request body")
-        if not is_signature_valid(self._secrets, timestamp, signature, body, now):
-            return Rejection(401, "Invalid webhook signature")
+        if signature_headers is UNVERIFIABLE:
+            return _reject_signature("a signature header is repeated")
+        problem = find_signature_problem(self._secrets, timestamp, signature, body, now)
+        if problem is not None:
+            return _reject_signature(problem)
         return _parse_delivery(timestamp, body, now)
 
-    def apply(self, tx: Connection, delivery: Delivery) -> None:
-        """Apply the delivery. Raises UnprocessableDelivery."""
-        translate.apply_delivery(tx, delivery)
+    def prepare(self, delivery: Delivery) -> ParsedEvent:
+        """Validate the delivery and render its text. Raises UnprocessableDelivery."""
+        return translate.parse_event(delivery)
+
+    def apply(self, tx: Connection, delivery: Delivery, content: ParsedEvent) -> bool:
+        """Apply the delivery; return False if it repeats one. Raises UnprocessableDelivery."""
+        return translate.apply_delivery(tx, delivery, content)
+
+    def is_about_deleted_ticket(
+        self, tx: Connection, body: bytes, gone: Collection[DeletedTicket] = ()
+    ) -> bool:
+        """Whether a body is about a deleted ticket, as far as can be known."""
+        return deleted_tickets.is_about_deleted_ticket(tx, body, gone)
+
+
+def _reject_signature(reason: str) -> Rejection:
+    return Rejection(401, "Invalid webhook signature", reason)
 
 
 def _parse_delivery(timestamp: bytes, body: bytes, now: Millis) -> IncomingDelivery:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,24 +13,46 @@ from deskwire.integrations.discord import payloads as bot
 from deskwire.integrations.discord.payloads import PAYLOADS, Payload
 from deskwire.kit.clock import Millis
 from deskwire.tickets.actions import ingest
+from deskwire.tickets.prepared_text import PreparedText, prepare_text
 from deskwire.webhooks.source import Delivery, UnprocessableDelivery
 from deskwire.workspaces.guilds import guilds, members, roles
 from deskwire.workspaces.name_changes import record_discord_name
 from deskwire.workspaces.origin import Origin, discord_principal
 
-MAX_DEPTH = 64  # levels of objects and lists in an event; the serialiser fails at some 250
+MAX_DEPTH = 64  # levels of objects and lists in an event; the serializer fails at some 250
 
 
-def apply_delivery(tx: Connection, delivery: Delivery) -> None:
-    """Apply a delivery. Raises UnprocessableDelivery if its event is unknown or invalid."""
+@dataclass(frozen=True, slots=True)
+class ParsedEvent:
+    """A validated event, and the text of its message as prepared."""
+
+    type: str
+    payload: Payload
+    text: PreparedText | None = None
+
+
+def parse_event(delivery: Delivery) -> ParsedEvent:
+    """Validate a delivery's event. Raises UnprocessableDelivery if it is unknown or invalid."""
     event = delivery.body["event"]
-    type_, wire = event["type"], event["data"]
-    payload = parse_payload(type_, wire)
+    payload = parse_payload(event["type"], event["data"])
+    if isinstance(payload, bot.TicketMessageSent) and payload.content:
+        return ParsedEvent(event["type"], payload, prepare_text(payload.content))
+    return ParsedEvent(event["type"], payload)
+
+
+def apply_delivery(tx: Connection, delivery: Delivery, event: ParsedEvent | None = None) -> bool:
+    """Apply a delivery. `event` is what `parse_event` returned; None: it is parsed here.
+
+    Returns False for a message that is there already. Raises UnprocessableDelivery if its event is
+    unknown or invalid.
+    """
+    event = event or parse_event(delivery)
+    type_, payload, wire = event.type, event.payload, delivery.body["event"]["data"]
     origin = Origin(_actor_of(payload), delivery.signed_at, delivery.cause, wire)
     _learn_names(tx, payload, delivery.signed_at)
     match payload:
         case bot.TicketMessageSent():
-            _record_message(tx, origin, payload)
+            return _record_message(tx, origin, payload, event.text)
         case bot.TicketPayload():
             ingest.ingest_fact(
                 tx, origin, type_, payload.guild_id, payload.ticket_id, payload.ticket_number
@@ -46,6 +69,7 @@ def apply_delivery(tx: Connection, delivery: Delivery) -> None:
             )
         case _:
             _record_guild(tx, origin, payload)
+    return True
 
 
 def parse_payload(type_: str, data: Mapping[str, Any]) -> Payload:
@@ -98,8 +122,10 @@ _SETUP_FIELDS = {
 }
 
 
-def _record_message(tx: Connection, origin: Origin, payload: bot.TicketMessageSent) -> None:
-    ingest.ingest_message(
+def _record_message(
+    tx: Connection, origin: Origin, payload: bot.TicketMessageSent, text: PreparedText | None
+) -> bool:
+    return ingest.ingest_message(
         tx,
         origin,
         guild_id=payload.guild_id,
@@ -107,7 +133,7 @@ def _record_message(tx: Connection, origin: Origin, payload: bot.TicketMessageSe
         number=payload.ticket_number,
         message_id=payload.message_id,
         side=payload.message_type,
-        text=payload.content or None,
+        text=text,
     )
 
 

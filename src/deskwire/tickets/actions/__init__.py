@@ -1,1 +1,1 @@
-"""Changes to tickets; each writes its rows and its event in one transaction."""
+"""Change tickets; each action writes its rows and its event in one transaction."""

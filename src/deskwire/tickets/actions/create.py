@@ -18,11 +18,13 @@ from deskwire.tickets import messages
 from deskwire.tickets.actions import post_message
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.actions.record import record_request_fact
-from deskwire.tickets.participants import read_request_people
+from deskwire.tickets.participants import is_member
+from deskwire.tickets.prepared_text import EMPTY_TEXT, PreparedText, parse_input
 from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.tickets.search_index import index_ticket
 from deskwire.tickets.tables import TicketRow, tickets
-from deskwire.tickets.validation import parse_subject, parse_text
+from deskwire.tickets.validation import parse_subject
+from deskwire.tickets.visibility import visible_to
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations.categories import read_categories
@@ -39,11 +41,17 @@ class RequestInput:
 
     id: str
     subject: str
-    text: str
+    text: str | PreparedText
     category: str | None = None
     priority: str | None = None
     file_ids: Sequence[str] = ()
     requester: PersonId | None = None  # None: the actor
+
+
+class ExistingRequestRow(TicketRow):
+    """A row of `tickets`, and whether the viewer may see it."""
+
+    is_visible: bool
 
 
 def create_request(
@@ -51,15 +59,16 @@ def create_request(
 ) -> TicketRow:
     """Create a request in an organization the viewer may see. Return the ticket's row.
 
-    The same id by the same person returns the request that exists. Raises Conflict for an id that
-    is taken, Invalid for values that are not allowed, Forbidden without the permission to create
-    requests (for others), and NotFound for the internal organization.
+    The same id by the same person returns the request that exists, as long as they may see it.
+    Raises Conflict for an id that is taken, Invalid for values that are not allowed, Forbidden
+    without the permission to create requests (for others), and NotFound for the internal
+    organization.
     """
     if organization.internal:
         raise NotFound(gettext("This organization doesn’t exist, or you don’t have access to it."))
+    require(actor.viewer, Permission.FILE, organization.workspace)
     if (existing := _find_existing_request(tx, actor, organization, request_input.id)) is not None:
         return existing
-    require(actor.viewer, Permission.FILE, organization.workspace)
     requester = _resolve_requester(tx, actor, organization, request_input)
     subject, description = _parse_input(request_input)
     category = _parse_category(tx, organization, request_input.category)
@@ -85,6 +94,7 @@ def create_request(
         actor,
         row,
         MessageInput(new_id(), description, file_ids=request_input.file_ids),
+        description,
         is_description=True,
     )
     return row
@@ -98,12 +108,15 @@ def _find_existing_request(
             gettext("A request ID must be a lowercase UUIDv7."), {"id": gettext("Not a UUIDv7")}
         )
     acquire_advisory_lock(tx, f"request {request_id}")  # of two at once, the second waits
-    existing = fetch_first(tx, select(tickets).where(tickets.c.id == request_id), TicketRow)
+    query = select(tickets, visible_to(actor.viewer).label("is_visible"))
+    existing = fetch_first(tx, query.where(tickets.c.id == request_id), ExistingRequestRow)
     if existing is None:
         return None
     created = messages.find_newest_of_type(tx, request_id, "ticket.created")
     is_theirs = created is not None and created.author == actor.person_id
-    if existing.workspace != organization.workspace or not is_theirs:
+    # Those who filed it for someone else may have lost sight of it.
+    is_here = existing.workspace == organization.workspace and existing.is_visible
+    if not is_here or not is_theirs:
         raise Conflict(
             gettext("This ID belongs to another request. Send yours again with a new ID.")
         )
@@ -116,21 +129,21 @@ def _resolve_requester(
     if request_input.requester is None or request_input.requester == actor.person_id:
         return actor.person_id
     require(actor.viewer, Permission.FILE_FOR_OTHERS, organization.workspace)
-    if request_input.requester not in read_request_people(tx, organization.workspace).members:
+    if not is_member(tx, organization.workspace, request_input.requester):
         sentence = gettext("Choose a member of %(place)s.", place=organization.name)
         raise Invalid(sentence, {"requester": sentence})
     return request_input.requester
 
 
-def _parse_input(request_input: RequestInput) -> tuple[str, str]:
+def _parse_input(request_input: RequestInput) -> tuple[str, PreparedText]:
     problems: dict[str, str] = {}
-    subject = description = ""
+    subject, description = "", EMPTY_TEXT
     try:
         subject = parse_subject(request_input.subject)
     except Invalid as refusal:
         problems |= refusal.fields
     try:
-        description = parse_text(request_input.text)
+        description = parse_input(request_input.text)
     except Invalid as refusal:
         problems |= refusal.fields
     if request_input.priority and request_input.priority not in PRIORITY_LABELS:
@@ -166,9 +179,11 @@ def _insert_ticket(
         "number": number,
         "status": "new",
         "tags": json.dumps([]),
-        "messages": 0,
+        "messages": 1,  # its description
         "opened_at": actor.at,
         "active_at": actor.at,
+        "spoken_at": actor.at,
+        "spoken_by": actor.person_id,
         "revision": 1,
     }
     tx.execute(insert(tickets).values(values))

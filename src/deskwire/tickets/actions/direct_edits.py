@@ -7,11 +7,15 @@ edited message is always rendered again from its text; an edited `html` column i
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
+from sqlalchemy.exc import OperationalError
 
+from deskwire.events.channels import STAFF_CHANNEL
 from deskwire.kit.errors import NotFound
 from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.tickets import messages, search_index
@@ -22,7 +26,9 @@ from deskwire.tickets.actions.record import (
     update_opener_participant,
     write_ticket_state,
 )
+from deskwire.tickets.files.attachments import files
 from deskwire.tickets.messages import AddedMessage, MessageRow
+from deskwire.tickets.prepared_text import PreparedText, prepare_text
 from deskwire.tickets.request_fields import FIELDS
 from deskwire.tickets.state import DIRECT_EDIT_TYPE, TicketState, find_direct_edits, fold_facts
 from deskwire.tickets.statuses import ENDED_STATUSES, to_wire_status
@@ -34,6 +40,8 @@ from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit, Principal
 
 # Columns of a message that pages show; an edit of any other column sends no event.
 VISIBLE_COLUMNS = ("kind", "side", "author", "at", "html", "text", "type", "data")
+
+MAX_UNPREPARED_LENGTH = 200  # characters; rendered at once where an invalid text was replaced
 
 
 def record_ticket_edit(tx: Connection, edit: DirectEdit) -> None:
@@ -61,6 +69,8 @@ def record_ticket_edit(tx: Connection, edit: DirectEdit) -> None:
     row = _recompute_derived_columns(tx, after, edit.at if changes else 0)
     if edit.is_changed("workspace"):
         access_changes = [*access_changes, *read_participant_channels(tx, after.id)]
+        # Or they would be deleted with the organization that the ticket has left.
+        tx.execute(update(files).where(files.c.ticket == after.id).values(workspace=row.workspace))
         if before is not None and _is_visible(before):
             _record_ticket_removal(tx, edit, before, access_changes)
         before = None
@@ -72,10 +82,32 @@ def record_ticket_edit(tx: Connection, edit: DirectEdit) -> None:
         _record_ticket_removal(tx, edit, row, access_changes)
 
 
-def record_message_edit(tx: Connection, edit: DirectEdit) -> None:
+class TextNotPrepared(Exception):
+    """A message's text is none of those that were rendered for the transaction."""
+
+
+def prepare_message_texts(
+    tx: Connection, message_ids: Sequence[str], known: Mapping[str, PreparedText]
+) -> dict[str, PreparedText]:
+    """Return the texts of messages as rendered for `record_message_edit`; `known` are already."""
+    table, texts = messages.messages, dict[str, PreparedText]()
+    for id_ in message_ids:
+        query = select(table.c.text).where(table.c.id == id_, table.c.kind != "system")
+        # One query each, because SQLite fails on a row with undecodable text.
+        with suppress(OperationalError):
+            for text in tx.execute(query).scalars():
+                if text is not None and text not in texts:
+                    texts[text] = known.get(text) or prepare_text(text)
+    return texts
+
+
+def record_message_edit(
+    tx: Connection, edit: DirectEdit, texts: Mapping[str, PreparedText] | None = None
+) -> None:
     """Record that a message's row was inserted, changed or deleted.
 
-    Raises NotFound if its `ticket` does not exist.
+    `texts` are rendered texts of messages; None: the text is rendered here. Raises NotFound if its
+    `ticket` does not exist, and TextNotPrepared if its text is not among `texts`.
     """
     before: MessageRow | None = edit.before
     after: MessageRow | None = edit.after
@@ -84,16 +116,28 @@ def record_message_edit(tx: Connection, edit: DirectEdit) -> None:
         _record_message_change(tx, edit, before.ticket, before, None)
     if after is None:
         return
+    prepared = _find_prepared_text(after, texts)
     table = messages.messages
     query = (
         update(table)
         .where(table.c.id == after.id)
-        .values(html=messages.render_message_html(after), revision=table.c.revision + 1)
+        .values(html=messages.render_message_html(after, prepared), revision=table.c.revision + 1)
         .returning(table)
     )
     row = fetch_one(tx, query, MessageRow)
     if not _record_message_change(tx, edit, row.ticket, None if has_left else before, row):
         raise NotFound(f"there is no ticket {row.ticket!r}; correct `ticket`, or delete it")
+
+
+def _find_prepared_text(
+    row: MessageRow, texts: Mapping[str, PreparedText] | None
+) -> PreparedText | None:
+    if texts is None or row.kind == "system" or row.text is None:
+        return None
+    prepared = texts.get(row.text)
+    if prepared is None and len(row.text) > MAX_UNPREPARED_LENGTH:
+        raise TextNotPrepared
+    return prepared
 
 
 def _record_message_change(
@@ -112,9 +156,15 @@ def _record_message_change(
         ticket = _rebuild_ticket_state(tx, edit, ticket)
     row = _recompute_derived_columns(tx, ticket, after.at if after is not None else 0)
     type_, wire = _classify_message_change(tx, before, after)
+    origin = edit.origin(**_build_sender_fields(row), **wire)
     if type_ is not None:
         line = after if _is_public_message(after) else None
-        record_ticket_event(tx, edit.origin(**_build_sender_fields(row), **wire), type_, row, line)
+        record_ticket_event(tx, origin, type_, row, line)
+    elif before is not None and (after is None or after.text != before.text):
+        # A note: without an event, the team's pages and the log would keep its text.
+        type_ = "ticket.message_deleted" if after is None else "ticket.message_edited"
+        origin = edit.origin(**_build_sender_fields(row), message=before.id)
+        record_ticket_event(tx, origin, type_, row, after, event_channels=[STAFF_CHANNEL])
     return True
 
 
@@ -174,7 +224,7 @@ def _recompute_derived_columns(tx: Connection, row: TicketRow, at: int) -> Ticke
     )
     changed = fetch_one(tx, query, TicketRow)
     search_index.index_ticket(tx, changed)
-    search_index.reindex_replies(tx, changed.id)
+    search_index.index_changed_replies(tx, changed, ())
     index_names(tx, changed.workspace, {changed.opener, changed.assignee})
     return changed
 

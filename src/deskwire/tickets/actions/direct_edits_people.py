@@ -1,7 +1,8 @@
-"""Record direct edits of a person's row, and revoke the access that the edit ends.
+"""Record direct edits of the rows of people and members, and end the access that they take.
 
 A person who can no longer sign in loses the same as after deactivation or deletion by an action:
-their sessions, links, invitations they issued, and assigned requests.
+their sessions, links, invitations they issued, and assigned requests. A person who is no longer a
+member takes part in no request of the organization.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from sqlalchemy import Connection
 from deskwire.accounts import links, people
 from deskwire.accounts.people import Person
 from deskwire.events.access import Viewer
-from deskwire.tickets.actions.offboarding import unassign_open_requests
+from deskwire.tickets.actions.offboarding import end_participation, unassign_open_requests
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.name_index import update_name_index
 from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations import direct_edits as organizations
+from deskwire.workspaces.organizations.organizations import OrganizationMemberRow
 from deskwire.workspaces.organizations.staff import revoke_sign_in
 from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit
 
@@ -57,3 +60,14 @@ def _invalidate_email_links(tx: Connection, edit: DirectEdit) -> Any:  # noqa: A
 
 def _can_sign_in(row: Any) -> bool:  # noqa: ANN401 - a row, or None
     return row is not None and row.deactivated_at is None and row.deleted_at is None
+
+
+def record_member_edit(tx: Connection, edit: DirectEdit) -> None:
+    """Record that a member's row was inserted, changed or deleted.
+
+    A person without a role any more is removed from the requests of the organization.
+    """
+    organizations.record_organization_member_edit(tx, edit)
+    before: OrganizationMemberRow | None = edit.before
+    if before is not None:
+        end_participation(tx, before.person)

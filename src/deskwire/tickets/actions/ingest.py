@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from deskwire.events import channels
-from deskwire.events.channels import Workspace
+from deskwire.events.channels import Channel, Workspace
 from deskwire.events.types.registry import AuthorKind
 from deskwire.kit.clock import now
 from deskwire.kit.db import is_postgresql
@@ -16,6 +16,7 @@ from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.tickets import messages
 from deskwire.tickets.actions.record import (
     UPDATE_TICKET,
+    add_author,
     read_facts_with_edits,
     record_ticket_event,
     update_opener_participant,
@@ -23,6 +24,7 @@ from deskwire.tickets.actions.record import (
     write_ticket_state,
 )
 from deskwire.tickets.messages import MessageFields
+from deskwire.tickets.prepared_text import PreparedText
 from deskwire.tickets.search_index import index_reply, index_ticket
 from deskwire.tickets.state import Fact, fold_facts
 from deskwire.tickets.tables import TicketRow, tickets
@@ -63,12 +65,12 @@ def ingest_message(
     number: int,
     message_id: str,
     side: AuthorKind,
-    text: str | None,
-) -> None:
-    """Record a message in a guild's ticket; the same message again changes nothing."""
+    text: PreparedText | None,
+) -> bool:
+    """Record a message in a guild's ticket; return False if it is there already."""
     row = _get_or_create_ticket(tx, origin, guild_id, sender_id, number)
     if messages.has_sender_message(tx, row.id, message_id):
-        return
+        return False
     draft = MessageFields(
         row.id,
         "reply",
@@ -78,17 +80,22 @@ def ingest_message(
         {k: v for k, v in origin.wire_fields.items() if k != "content"},
         side,
         message_id,
-        text,
+        None if text is None else text.text,
+        prepared=text,
     )
     line = messages.insert_message(tx, draft)
-    index_reply(tx, row, text)
+    index_reply(tx, row, () if text is None else text.words)
+    access_changes: list[Channel] = []
+    if row.opener is None and side == "customer":
+        access_changes = add_author(tx, row.id, origin.actor)
     values = {"ticket_id": row.id, "active_at": max(row.active_at, origin.at)}
     if origin.at >= (row.spoken_at or 0):
         values |= {"spoken_at": origin.at, "spoken_by": origin.actor}
     if row.opener is None:  # its creation has not been reported yet
         values["opened_at"] = min(row.opened_at, origin.at)
     changed = fetch_one(tx, _INCREMENT_MESSAGES, TicketRow, values)
-    record_ticket_event(tx, origin, "ticket.message_sent", changed, line)
+    record_ticket_event(tx, origin, "ticket.message_sent", changed, line, access_changes)
+    return True
 
 
 _INCREMENT_MESSAGES = UPDATE_TICKET.values(messages=tickets.c.messages + 1)

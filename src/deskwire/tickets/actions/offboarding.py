@@ -1,13 +1,14 @@
-"""End accounts, staff roles and organizations, and update the tickets that refer to them.
+"""End accounts, memberships, staff roles and organizations, and update the tickets they appear in.
 
 They call the functions of `workspaces/` for the same purpose, which know no tickets, and also
-unassign the person's open requests and remove their name from the lines that mention it. Tickets of
-Discord servers stay assigned: assignment there is decided in Discord.
+unassign the person's open requests, end their participation where they no longer belong, and remove
+their name from the lines that mention it. Tickets of Discord servers stay assigned: assignment
+there is decided in Discord.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, Text, and_, delete, exists, literal, literal_column, or_, select
 
 from deskwire.accounts.authentication import SignInAttempt
 from deskwire.accounts.identities import resolve_person_ids
@@ -19,11 +20,12 @@ from deskwire.kit.rows import fetch_all
 from deskwire.tickets.actions.record import record_request_fact
 from deskwire.tickets.messages import replace_assignee_name
 from deskwire.tickets.statuses import ENDED_STATUSES
-from deskwire.tickets.tables import TicketRow, participants, tickets
+from deskwire.tickets.tables import IS_REQUEST, TicketRow, participants, tickets
 from deskwire.tickets.visibility import all_requests
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations import account_deletion, settings, staff
+from deskwire.workspaces.organizations import account_deletion, members, settings, staff
+from deskwire.workspaces.organizations.organizations import organization_members, organizations
 
 
 def delete_account(tx: Connection, person_id: PersonId, at: Millis) -> None:
@@ -56,7 +58,17 @@ def deactivate_person(tx: Connection, actor: Actor, person_id: PersonId) -> None
 def remove_staff(tx: Connection, actor: Actor, person_id: PersonId) -> None:
     """Remove a person from the staff, and unassign their open requests."""
     staff.remove_staff_except_tickets(tx, actor, person_id)
+    end_participation(tx, person_id)
     unassign_open_requests(tx, actor, person_id)
+
+
+def remove_member(tx: Connection, actor: Actor, organization_id: str, person_id: PersonId) -> None:
+    """Remove a member from an organization, or leave it; they no longer take part in its requests.
+
+    The requests they opened stay. Raises Conflict if they are the last admin.
+    """
+    members.remove_member_except_tickets(tx, actor, organization_id, person_id)
+    end_participation(tx, person_id)
 
 
 def delete_organization(
@@ -71,7 +83,7 @@ def delete_organization(
         .join(tickets, tickets.c.id == participants.c.ticket)
         .where(
             tickets.c.workspace == channels.organization(organization_id),
-            participants.c.role == "added",
+            participants.c.role == literal_column("'added'"),  # a literal, for the partial index
         )
     )
     person_ids = resolve_person_ids(tx, tx.execute(added.distinct()).scalars())
@@ -82,9 +94,32 @@ def delete_organization(
 
 
 def _release_requests(tx: Connection, person_id: PersonId, at: Millis) -> None:
-    """Unassign a deleted account's open requests, and rename it in lines that mention it."""
+    """Take a deleted account out of its requests, and rename it in lines that mention it."""
+    end_participation(tx, person_id)
     unassign_open_requests(tx, Actor(Viewer(person_id, ()), at), person_id)
     replace_assignee_name(tx, person_id, read_names(tx, [person_id])[person_id].name)
+
+
+def end_participation(tx: Connection, person_id: PersonId) -> None:
+    """Remove a person from the participants of requests in whose organization they have no role.
+
+    Otherwise they would take part again as soon as they are invited again, and stay listed until
+    then. People who were `added` need no role, and a role in the staff counts everywhere.
+    """
+    member, org = organization_members.c, organizations.c
+    has_role = exists().where(
+        member.person == person_id,
+        member.organization == org.id,
+        or_(org.internal, literal("org:", Text) + org.id == tickets.c.workspace),
+    )
+    ended = (
+        select(participants.c.ticket)
+        .join(tickets, tickets.c.id == participants.c.ticket)
+        .where(participants.c.principal == person_id, participants.c.role != "added")
+        .where(IS_REQUEST, ~has_role)
+    )
+    is_ended = and_(participants.c.principal == person_id, participants.c.ticket.in_(ended))
+    tx.execute(delete(participants).where(is_ended))
 
 
 def unassign_open_requests(tx: Connection, actor: Actor, person_id: PersonId) -> None:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, select, update
 
-from deskwire.events import log
-from deskwire.events.channels import STAFF_CHANNEL
-from deskwire.events.redaction import redact_file
+from deskwire.events.channels import STAFF_CHANNEL, PersonId
 from deskwire.events.types.registry import FileShape
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import acquire_advisory_lock
@@ -38,13 +36,13 @@ from deskwire.tickets.actions.record import (
     update_ticket_row,
 )
 from deskwire.tickets.files import attachments
-from deskwire.tickets.markdown import find_mentions
-from deskwire.tickets.messages import AddedMessage, MessageFields, MessageRow, render_message_html
-from deskwire.tickets.participants import RequestPeople, read_request_people
+from deskwire.tickets.messages import AddedMessage, MessageFields, MessageRow
+from deskwire.tickets.participants import read_mentionable_names
+from deskwire.tickets.prepared_text import EMPTY_TEXT, PreparedText, parse_input
 from deskwire.tickets.tables import TicketRow, tickets
-from deskwire.tickets.validation import parse_text
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations.permissions import Permission, can
 
 MessageKind = Literal["reply", "note"]
 
@@ -54,7 +52,7 @@ class MessageInput:
     """A new message, unchecked. The client chooses the id and has uploaded the files before."""
 
     id: str
-    text: str
+    text: str | PreparedText  # the server prepares it: rendering is too slow for a transaction
     kind: MessageKind = "reply"
     file_ids: Sequence[str] = ()
 
@@ -66,16 +64,15 @@ def post_message(
 
     A client's reply turns `waiting` into `active`. The same id again changes nothing. Raises
     Conflict for an id that is taken, Invalid for a text that is blank or too long, and Forbidden
-    without the permission to write.
+    without the permission to write, also for a message that exists.
     """
     row = lock_for_update(tx, actor, ticket_id)
-    existing = _find_existing_message(tx, actor, row, message_input.id)
+    # Before the message is looked for: authors who left the team may not read their notes.
+    require_can_post(actor, row, is_note=message_input.kind == "note")
+    existing = _find_existing_message(tx, actor, row, message_input)
     if existing is not None:
         return existing
-    require_can_post(actor, row, is_note=message_input.kind == "note")
-    is_files_only = bool(message_input.file_ids) and not message_input.text.strip()
-    text = "" if is_files_only else parse_text(message_input.text)
-    message = record_new_message(tx, actor, row, replace(message_input, text=text))
+    message = record_new_message(tx, actor, row, message_input, _parse_message_text(message_input))
     is_answer = message_input.kind == "reply" and author_side(actor, row) == "customer"
     if row.status == "waiting" and is_answer:
         record_status_change(tx, actor, lock_for_update(tx, actor, ticket_id), "active")
@@ -87,22 +84,28 @@ def record_new_message(
     actor: Actor,
     row: TicketRow,
     message_input: MessageInput,
+    text: PreparedText,
     *,
     is_description: bool = False,
 ) -> MessageRow:
     """Insert a message of a locked request and append its events. Return its row.
 
-    The description of a request has no event of its own: `ticket.created` announces it.
+    `text` is the parsed text of `message_input`. The description of a request has no event of its
+    own: `ticket.created` announces it, and the row was created with it counted.
     """
     is_note = message_input.kind == "note"
-    draft = _build_message_fields(tx, actor, row, message_input, is_description=is_description)
+    draft = _build_message_fields(
+        tx, actor, row, message_input, text, is_description=is_description
+    )
     message = messages.insert_message(tx, draft)
     files = attachments.attach_files(
         tx, actor.person_id, row.id, message.id, message_input.file_ids, is_note=is_note
     )
     changed = row  # for a note, or clients could tell from the revision that there is one
     if not is_note:
-        changed = _update_ticket_for_reply(tx, actor, row, message_input.text)
+        search_index.index_reply(tx, row, text.words)
+        changed = row if is_description else _update_ticket_for_reply(tx, actor, row)
+        mark_read(tx, actor, row.id, actor.at)
     if not is_description:
         _record_message_sent(tx, actor, changed, draft, message, files)
     for file in files:
@@ -112,9 +115,14 @@ def record_new_message(
     return fetch_one(tx, query, MessageRow)
 
 
-def _update_ticket_for_reply(tx: Connection, actor: Actor, row: TicketRow, text: str) -> TicketRow:
-    search_index.index_reply(tx, row, text)
-    changed = update_ticket_row(
+def _parse_message_text(message_input: MessageInput) -> PreparedText:
+    text = message_input.text
+    is_files_only = bool(message_input.file_ids) and isinstance(text, str) and not text.strip()
+    return EMPTY_TEXT if is_files_only else parse_input(text)
+
+
+def _update_ticket_for_reply(tx: Connection, actor: Actor, row: TicketRow) -> TicketRow:
+    return update_ticket_row(
         tx,
         row,
         messages=tickets.c.messages + 1,
@@ -122,8 +130,6 @@ def _update_ticket_for_reply(tx: Connection, actor: Actor, row: TicketRow, text:
         spoken_at=actor.at,
         spoken_by=actor.person_id,
     )
-    mark_read(tx, actor, row.id, actor.at)
-    return changed
 
 
 def _record_message_sent(
@@ -151,11 +157,11 @@ def _build_message_fields(
     actor: Actor,
     row: TicketRow,
     message_input: MessageInput,
+    text: PreparedText,
     *,
     is_description: bool,
 ) -> MessageFields:
-    people = read_request_people(tx, row.workspace)
-    mentions = _find_mentioned(people, message_input.kind, message_input.text)
+    mentions = _find_mentioned(tx, row, message_input.kind, text)
     return MessageFields(
         row.id,
         message_input.kind,
@@ -164,22 +170,25 @@ def _build_message_fields(
         actor.at,
         {"mentions": mentions},
         author_side(actor, row),
-        text=message_input.text,
+        text=text.text,
         id=message_input.id,
         origin="portal",
         mentioned=list(mentions.values()),
+        prepared=text,
     )
 
 
-def _find_mentioned(people: RequestPeople, kind: str, text: str) -> dict[str, str]:
+def _find_mentioned(
+    tx: Connection, row: TicketRow, kind: str, text: PreparedText
+) -> dict[PersonId, str]:
     """Return the names of the people a text mentions, by id; a note mentions only staff."""
-    allowed = people.staff if kind == "note" else people.members_and_staff
-    names = find_mentions(text, [person.name for person in allowed.values()])
-    return {id_: person.name for id_, person in allowed.items() if person.name in names}
+    if not text.candidates:  # nearly always; there may be a thousand members to read
+        return {}
+    return text.find_mentions(read_mentionable_names(tx, row.workspace, only_staff=kind == "note"))
 
 
 def edit_message(
-    tx: Connection, actor: Actor, ticket_id: str, message_id: str, text: str
+    tx: Connection, actor: Actor, ticket_id: str, message_id: str, text: str | PreparedText
 ) -> MessageRow:
     """Change the text of one's own message, and remove the old text from the log.
 
@@ -188,15 +197,16 @@ def edit_message(
     row = lock_for_update(tx, actor, ticket_id)
     found = messages.read_message_row(tx, row.id, message_id, for_update=True)
     message = require_can_change(actor, row, found, "edit")
-    new_text = parse_text(text)
-    if new_text == message.text:
+    new_text = parse_input(text)
+    if new_text.text == message.text:
         return message
-    people = read_request_people(tx, row.workspace)
-    mentions = _find_mentioned(people, message.kind, new_text)
+    mentions = _find_mentioned(tx, row, message.kind, new_text)
     changed = _update_message_text(
         tx, message, text=new_text, mentions=mentions, edited_at=actor.at
     )
-    _record_message_event(tx, actor, row, changed, "ticket.message_edited")
+    _record_message_event(
+        tx, actor, row, changed, "ticket.message_edited", new_words=new_text.words
+    )
     return changed
 
 
@@ -239,7 +249,7 @@ def delete_file(tx: Connection, actor: Actor, ticket_id: str, file_id: str) -> N
     """
     row = lock_for_update(tx, actor, ticket_id)
     file = attachments.find_sent_file(tx, row.id, file_id)
-    if file is None:
+    if file is None or (file.note and not can(actor.viewer, Permission.NOTE)):
         raise NotFound(gettext("This file doesn’t exist, or you don’t have access to it."))
     message = require_can_change(
         actor,
@@ -251,7 +261,6 @@ def delete_file(tx: Connection, actor: Actor, ticket_id: str, file_id: str) -> N
         delete_message(tx, actor, ticket_id, message.id)
         return
     attachments.delete_file_row(tx, file_id)
-    log.redact_entries(tx, row.workspace, file_id, since=message.at, rule=redact_file)
     table = messages.messages
     query = update(table).where(table.c.id == message.id)
     tx.execute(query.values(revision=table.c.revision + 1))
@@ -282,8 +291,9 @@ def read_editable_message(
 
 
 def _find_existing_message(
-    tx: Connection, actor: Actor, row: TicketRow, message_id: str
+    tx: Connection, actor: Actor, row: TicketRow, message_input: MessageInput
 ) -> MessageRow | None:
+    message_id = message_input.id
     if not is_id(message_id):
         raise Invalid(
             gettext("A message ID must be a lowercase UUIDv7."), {"id": gettext("Not a UUIDv7")}
@@ -292,7 +302,10 @@ def _find_existing_message(
     acquire_advisory_lock(tx, f"message {message_id}")
     table = messages.messages
     existing = fetch_first(tx, select(table).where(table.c.id == message_id), MessageRow)
-    if existing is not None and (existing.ticket != row.id or existing.author != actor.person_id):
+    if existing is None:
+        return None
+    sent = (row.id, actor.person_id, message_input.kind)
+    if (existing.ticket, existing.author, existing.kind) != sent:
         raise Conflict(
             gettext("This ID belongs to another message. Send yours again with a new ID.")
         )
@@ -300,19 +313,23 @@ def _find_existing_message(
 
 
 def _update_message_text(
-    tx: Connection, message: MessageRow, *, text: str, mentions: dict[str, str], edited_at: Millis
+    tx: Connection,
+    message: MessageRow,
+    *,
+    text: PreparedText,
+    mentions: dict[PersonId, str],
+    edited_at: Millis,
 ) -> MessageRow:
     table = messages.messages
     query = update(table).where(table.c.id == message.id).returning(table)
     values = {
-        "text": text,
+        "text": text.text,
+        "html": text.render(mentions.values()),
         "data": messages.replace_mentions(message.data, mentions),
         "edited_at": edited_at,
         "revision": table.c.revision + 1,
     }
-    row = fetch_one(tx, query.values(values), MessageRow)
-    rendered = query.values(html=render_message_html(row), revision=row.revision + 1)
-    return fetch_one(tx, rendered, MessageRow)
+    return fetch_one(tx, query.values(values), MessageRow)
 
 
 def _record_message_event(
@@ -323,12 +340,12 @@ def _record_message_event(
     type_: str,
     *,
     is_deleted: bool = False,
+    new_words: Sequence[str] = (),
 ) -> None:
-    log.redact_entries(tx, row.workspace, message.id, since=message.at)
     is_note = message.kind == "note"
     changed = row
     if not is_note:
-        search_index.reindex_replies(tx, row.id)
+        search_index.index_changed_replies(tx, row, new_words)
         count = {"messages": tickets.c.messages - 1} if is_deleted else {}
         changed = update_ticket_row(tx, row, **count)
     files = [] if is_deleted else attachments.list_message_files(tx, message.id)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from deskwire.accounts.identities import resolve_person_ids
 from deskwire.events import channels, log
@@ -33,7 +33,7 @@ from deskwire.tickets.state import (
 )
 from deskwire.tickets.statuses import Status
 from deskwire.tickets.tables import TicketRow, participants, tickets
-from deskwire.tickets.ticket import build_tickets
+from deskwire.tickets.ticket import build_tickets, withhold_content
 from deskwire.tickets.visibility import read_ticket_channels, read_visible_ticket_row_by_id
 from deskwire.tickets.workspace_names import read_workspace_names
 from deskwire.workspaces.actor import Actor
@@ -64,18 +64,45 @@ def record_direct_edit(
 def update_opener_participant(
     tx: Connection, ticket_id: str, previous: TicketRow | None, state: TicketState
 ) -> list[Channel]:
-    """Make the opener a participant. Return the channels of the people whose access changes."""
+    """Make the opener a participant, or the authors while it is unknown who opened the ticket.
+
+    Returns the channels of the people whose access changes.
+    """
     before = previous.opener if previous is not None else None
     table, opener = participants, state.opener
+    former: Sequence[Principal] = ()
     if before != opener:
-        tx.execute(delete(table).where(table.c.ticket == ticket_id, table.c.role == "opener"))
-    if before != opener and opener is not None:
-        tx.execute(delete(table).where(table.c.ticket == ticket_id, table.c.principal == opener))
-        tx.execute(insert(table).values(ticket=ticket_id, principal=opener, role="opener"))
+        is_replaced = or_(table.c.role.in_(("opener", "author")), table.c.principal == opener)
+        replaced = delete(table).where(table.c.ticket == ticket_id, is_replaced)
+        former = tx.execute(replaced.returning(table.c.principal)).scalars().all()
+        role = "opener" if opener else "author"
+        for principal in [opener] if opener else _read_authors(tx, ticket_id):
+            tx.execute(insert(table).values(ticket=ticket_id, principal=principal, role=role))
     existed = previous is not None and previous.deleted_at is None
     if before == opener and existed == (state.deleted_at is None):
         return []
-    return read_participant_channels(tx, ticket_id, before, opener)
+    return read_participant_channels(tx, ticket_id, before, opener, *former)
+
+
+def _read_authors(tx: Connection, ticket_id: str) -> Sequence[Principal]:
+    """Return the customers who have written in a ticket."""
+    table = messages.messages
+    query = select(table.c.author).where(table.c.ticket == ticket_id, table.c.side == "customer")
+    return tx.execute(query.distinct()).scalars().all()
+
+
+def add_author(tx: Connection, ticket_id: str, author: Principal) -> list[Channel]:
+    """Let a customer who writes take part in a ticket of which it is unknown who opened it.
+
+    Returns their own channel if that gives them access. Some tickets are never reported as created,
+    and their opener would not see them.
+    """
+    table = participants
+    query = select(table.c.role).where(table.c.ticket == ticket_id, table.c.principal == author)
+    if tx.execute(query).first() is not None:
+        return []
+    tx.execute(insert(table).values(ticket=ticket_id, principal=author, role="author"))
+    return [channels.user(person) for person in resolve_person_ids(tx, {author})]
 
 
 def read_participant_channels(
@@ -121,20 +148,17 @@ def record_ticket_event(
     access_changes: Iterable[Channel] = (),
     *,
     event_channels: Iterable[Channel] | None = None,
-    extra_channels: Iterable[Channel] = (),
     files: Sequence[FileShape] = (),
 ) -> None:
     """Append a ticket's event with its state in `row` and the new line of its timeline.
 
-    `event_channels` replace the channels that follow from `row`; `extra_channels` are added to
-    them. `files` belong to the message. Raises TypeError if `type_` is no event of a ticket.
+    `event_channels` replace the channels that follow from `row`. `files` belong to the message.
+    Raises TypeError if `type_` is no event of a ticket.
     """
     if event_channels is None:
-        # A late fact about a deleted ticket is stored, but its event would put the ticket back on
-        # every screen.
+        # The event of a late fact about a deleted ticket would put it back on every screen.
         is_late = row.deleted_at is not None and type_ != "ticket.deleted"
         event_channels = [] if is_late else read_ticket_channels(tx, row.workspace, row.id)
-    event_channels = [*event_channels, *extra_channels]
     names = read_names(tx, [row.opener, row.assignee, message.author if message else None])
     ticket = build_tickets([row], names, read_workspace_names(tx, [row]))[0]
     own_fields: dict[str, Any] = {
@@ -142,12 +166,12 @@ def record_ticket_event(
         "actor": origin.actor,
         "ticket": ticket.id,
         "revision": ticket.revision,
-        "now": ticket.now,
+        "now": withhold_content(ticket.now) if type_ == "ticket.deleted" else ticket.now,
     }
     if message is not None:
         own_fields["line"] = messages.build_lines([message], names, {message.id: files})[0]
     if is_organization(row.workspace):
-        own_fields["held"] = [each for each in event_channels if not each.startswith("user:")]
+        own_fields["held"] = list(event_channels)
     event_class = EVENT_CLASS_BY_TYPE[type_]
     if not issubclass(event_class, TicketEvent):
         raise TypeError(f"{type_} is not an event of a ticket")

@@ -23,7 +23,7 @@ from deskwire.tickets.actions.record import (
     update_ticket_row,
 )
 from deskwire.tickets.field_changes import REOPEN_DAYS, FieldEdit
-from deskwire.tickets.participants import read_request_people
+from deskwire.tickets.participants import is_member, is_staff_member
 from deskwire.tickets.request_fields import FIELDS, RequestField
 from deskwire.tickets.tables import TicketRow, participants
 from deskwire.workspaces.actor import Actor
@@ -83,8 +83,7 @@ def add_watcher(tx: Connection, actor: Actor, ticket_id: str, person: PersonId) 
     row = lock_for_update(tx, actor, ticket_id)
     if person != actor.person_id:
         require(actor.viewer, Permission.CANCEL_ANY, row.workspace)
-    people = read_request_people(tx, row.workspace)
-    if person not in people.members and person not in people.staff:
+    if not (is_member(tx, row.workspace, person) or is_staff_member(tx, row.workspace, person)):
         raise NotFound(gettext("This person isn’t a member of the organization."))
     participation = (participants.c.ticket == row.id) & (participants.c.principal == person)
     if tx.execute(select(participants.c.role).where(participation)).first() is not None:
@@ -115,6 +114,5 @@ def _record_participant_event(
     changed = update_ticket_row(tx, row)
     participant = read_names(tx, [person])[person].model_dump(exclude_unset=True)
     origin = actor.origin(participant=participant, role="watcher")
-    personal = channels.user(person)
-    record_ticket_event(tx, origin, type_, changed, None, [personal], extra_channels=[personal])
+    record_ticket_event(tx, origin, type_, changed, None, [channels.user(person)])
     return changed

@@ -53,7 +53,7 @@ files = Table(
     Column("message", Text),  # the message it is attached to; None: not sent yet
     Column("note", Boolean, nullable=False),  # of an internal note: staff only
     Column("uploader", Text, nullable=False),  # person
-    Column("name", Text, nullable=False),  # as uploaded, sanitised
+    Column("name", Text, nullable=False),  # as uploaded, sanitized
     Column("type", Text, nullable=False),  # media type, detected from the content
     Column("size", BigInteger, nullable=False),  # bytes
     Column("sha256", Text, nullable=False),
@@ -200,8 +200,7 @@ def delete_unsent_file_rows(tx: Connection, before: Millis, limit: int) -> int:
 def delete_file_rows_of_deleted(tx: Connection, before: Millis, limit: int) -> int:
     """Delete up to `limit` files of tickets and organizations deleted before a moment (ms).
 
-    Returns how many. Until then an operator can restore a ticket or organization that was deleted
-    by mistake directly in the database.
+    Returns how many. Their erasure has usually deleted them already (`server/erasure.py`).
     """
     deleted_tickets = select(tickets.c.id).where(tickets.c.deleted_at < before)
     organization_id = func.substr(files.c.workspace, len("org:") + 1)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from deskwire.accounts import people
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import now
-from deskwire.kit.errors import Invalid, NotFound
+from deskwire.kit.errors import Invalid, NotFound, Unavailable
 from deskwire.kit.i18n import N_, gettext
 from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets.files.content_types import IMAGE_TYPES, FileInspector
@@ -29,11 +29,11 @@ async def set_avatar(uploads: Uploads, person: PersonId, chunks: AsyncIterator[b
     Raises TooLarge while it arrives, Invalid if it is not an image that can be read.
     """
     key = new_id()
-    await uploads.store.put(key, yield_once(await _make_square_thumbnail(uploads, chunks)))
+    await uploads.store.put(key, yield_once(await _make_square_thumbnail(uploads, person, chunks)))
     try:
         previous = (await uploads.db.write(people.set_avatar_key, person, key, at=now()))[1]
     except BaseException:
-        await uploads.store.delete(key)
+        await uploads.delete_keys(key)
         raise
     await _delete_stored_avatar(uploads, previous)
 
@@ -56,17 +56,23 @@ def check_avatar_exists(tx: Connection, avatar: str) -> None:
         raise NotFound(gettext("This picture doesn’t exist."))
 
 
-async def _make_square_thumbnail(uploads: Uploads, chunks: AsyncIterator[bytes]) -> bytes:
+async def _make_square_thumbnail(
+    uploads: Uploads, person: PersonId, chunks: AsyncIterator[bytes]
+) -> bytes:
     original, inspector = new_id(), FileInspector(min(MAX_UPLOAD_BYTES, uploads.max_file_bytes))
+    await uploads.store.put(original, inspector.inspect(chunks))
     try:
-        await uploads.store.put(original, inspector.inspect(chunks))
         thumbnail = None
         if inspector.type in IMAGE_TYPES:
             thumbnail = await uploads.thumbnails.make_thumbnail(
-                await uploads.store.open(original), square=True
+                person, await uploads.store.open(original), square=True
             )
-    finally:
-        await uploads.store.delete(original)
+    except Unavailable:
+        raise  # the store would not delete it either; the file cleanup will
+    except BaseException:
+        await uploads.delete_keys(original)
+        raise
+    await uploads.delete_keys(original)
     if thumbnail is None:
         raise Invalid(gettext(INVALID_IMAGE_TEXT), {"avatar": gettext(INVALID_IMAGE_TEXT)})
     return thumbnail.webp
@@ -74,4 +80,4 @@ async def _make_square_thumbnail(uploads: Uploads, chunks: AsyncIterator[bytes])
 
 async def _delete_stored_avatar(uploads: Uploads, avatar: str | None) -> None:
     if avatar is not None:
-        await uploads.store.delete(avatar)
+        await uploads.delete_keys(avatar)

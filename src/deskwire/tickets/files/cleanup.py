@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from deskwire.kit.clock import DAY, Clock, now
 from deskwire.kit.db import Database
+from deskwire.kit.errors import Unavailable
 from deskwire.kit.store import Store
 from deskwire.tickets.files.attachments import (
     delete_file_rows_of_deleted,
@@ -37,11 +38,10 @@ class FileCleanup:
         while True:
             try:
                 await self.sweep()
-            except (
-                Exception
-            ) as error:  # every store has its own exceptions; none may end the service
+            except Exception as error:  # none may end the service
+                reason = error.reason if isinstance(error, Unavailable) else repr(error)
                 logger.error(  # noqa: TRY400 - the traceback adds nothing
-                    "file cleanup failed, retrying in %d s: %r", RETRY_DELAY, error
+                    "file cleanup failed, retrying in %d s: %s", RETRY_DELAY, reason
                 )
                 await asyncio.sleep(RETRY_DELAY)
             else:

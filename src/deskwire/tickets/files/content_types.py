@@ -1,4 +1,4 @@
-"""Detect the media type of an uploaded file from its content, and sanitise its name."""
+"""Detect the media type of an uploaded file from its content, and sanitize its name."""
 
 from __future__ import annotations
 
@@ -86,9 +86,7 @@ class FileInspector:
 def build_too_large_error(limit: int) -> TooLarge:
     """Build the error for a file of more than `limit` bytes."""
     return TooLarge(
-        gettext(
-            "A file can have at most %(limit)s MB. Choose a smaller one.", limit=limit // 1000000
-        )
+        gettext("A file can be at most %(limit)s MB. Choose a smaller one.", limit=limit // 1000000)
     )
 
 

@@ -14,7 +14,7 @@ from deskwire.events.channels import PersonId, Workspace
 from deskwire.events.types.registry import FileShape
 from deskwire.kit.clock import now
 from deskwire.kit.db import Database, acquire_advisory_lock
-from deskwire.kit.errors import NotFound, RateLimited
+from deskwire.kit.errors import NotFound, RateLimited, Unavailable
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import is_id, new_id
 from deskwire.kit.rows import fetch_one
@@ -49,7 +49,7 @@ class Uploads:
         RateLimited if the person has too many unsent files. On any error nothing is kept.
         """
         await self.db.read(check_unsent_limit, person)
-        values = await self.store_file(name, chunks)
+        values = await self.store_file(person, name, chunks)
         try:
             row = values | {"workspace": workspace, "uploader": person, "created_at": now()}
             return build_attachment(await self.db.write(insert_file_row, row))
@@ -57,8 +57,10 @@ class Uploads:
             await self.delete_bytes(values["id"])
             raise
 
-    async def store_file(self, name: str, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
-        """Put the bytes of a file into the store and return the values of its row.
+    async def store_file(
+        self, person: PersonId, name: str, chunks: AsyncIterator[bytes]
+    ) -> dict[str, Any]:
+        """Put the bytes of a person's file into the store and return the values of its row.
 
         Without `workspace`, `uploader` and `created_at`, which the caller adds. Raises TooLarge; on
         any error nothing is kept.
@@ -66,7 +68,8 @@ class Uploads:
         id_, inspector = new_id(), FileInspector(self.max_file_bytes)
         await self.store.put(id_, inspector.inspect(chunks))
         try:
-            thumbnail = await self._store_thumbnail(id_) if inspector.type in IMAGE_TYPES else None
+            is_image = inspector.type in IMAGE_TYPES
+            thumbnail = await self._store_thumbnail(person, id_) if is_image else None
         except BaseException:
             await self.delete_bytes(id_)
             raise
@@ -82,27 +85,47 @@ class Uploads:
             "thumbnail": thumbnail is not None,
         }
 
-    async def discard_unsent(self, person: PersonId, file_id: str) -> None:
-        """Delete an upload of the person that was not sent yet."""
-        if await self.db.write(delete_unsent_file_row, person, file_id):
-            await self.delete_bytes(file_id)
+    async def discard_unsent(
+        self, person: PersonId, *file_ids: str, error: BaseException | None = None
+    ) -> None:
+        """Delete uploads of the person that were not sent yet; `error` prevented it.
 
-    async def delete_bytes(self, file_id: str) -> None:
-        """Delete the bytes of a file without a row; if that fails, `FileCleanup` will."""
+        If the store has just failed, the bytes are left to `FileCleanup`: deleting them now
+        would only wait for it to fail again.
+        """
+        deleted = [id_ for id_ in file_ids if await self._delete_unsent_row(person, id_)]
+        if not isinstance(error, Unavailable):
+            await self.delete_bytes(*deleted)
+
+    async def delete_bytes(self, *file_ids: str) -> None:
+        """Delete the bytes of files without a row; if that fails, `FileCleanup` will."""
+        await self.delete_keys(*(key for id_ in file_ids for key in (id_, f"{id_}.thumb")))
+
+    async def delete_keys(self, *keys: str) -> None:
+        """Delete keys that no row refers to; after a failure, `FileCleanup` does the rest."""
         try:
-            await self.store.delete(file_id)
-            await self.store.delete(f"{file_id}.thumb")
-        except Exception:
-            logger.exception(
-                "could not delete the bytes of file %s; the file cleanup will", file_id
+            for key in keys:
+                await self.store.delete(key)
+        except Unavailable as error:
+            logger.error(  # noqa: TRY400 - the traceback adds nothing
+                "the file cleanup will delete %s: %s", ", ".join(keys), error.reason
             )
+        except Exception:
+            logger.exception("could not delete %s; the file cleanup will", ", ".join(keys))
 
-    async def _store_thumbnail(self, file_id: str) -> Thumbnail | None:
+    async def _delete_unsent_row(self, person: PersonId, file_id: str) -> bool:
+        return await self.db.write(delete_unsent_file_row, person, file_id)
+
+    async def _store_thumbnail(self, person: PersonId, file_id: str) -> Thumbnail | None:
         """Make and store the thumbnail; on any error return None."""
         try:
-            thumbnail = await self.thumbnails.make_thumbnail(await self.store.open(file_id))
+            chunks = await self.store.open(file_id)
+            thumbnail = await self.thumbnails.make_thumbnail(person, chunks)
             if thumbnail is not None:
                 await self.store.put(f"{file_id}.thumb", yield_once(thumbnail.webp))
+        except Unavailable as error:
+            logger.error("no thumbnail of file %s: %s", file_id, error.reason)  # noqa: TRY400
+            return None
         except Exception:
             logger.exception("could not make a thumbnail of file %s", file_id)
             return None

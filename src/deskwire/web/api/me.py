@@ -25,8 +25,8 @@ async def show_me(call: Call) -> Me:
 async def send_verification(call: Call) -> None:
     """Mail the verification link again.
 
-    You cannot accept invitations until you open the link that verifies your e-mail address.
-    Everything else works before.
+    You cannot accept invitations until you open the link that verifies your email address.
+    Everything else works before that.
     """
     mails = call.deps.mail_templates
     if not mails.is_enabled:

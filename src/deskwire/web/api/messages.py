@@ -17,6 +17,7 @@ from deskwire.tickets.actions import post_message as message_actions
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.files import attachments
 from deskwire.tickets.messages import MessageRow
+from deskwire.tickets.prepared_text import PreparedText
 from deskwire.tickets.queries.list_requests import read_request_row
 from deskwire.web.api.operations import Call, add_next_link, invalid_after_error
 from deskwire.web.api.request_shapes import (
@@ -54,15 +55,15 @@ async def post_message(call: Call, body: NewMessage) -> MessageNow:
 
     A reply is visible to everyone who can see the request, a note only to staff.
     """
-    message = MessageInput(body.id or new_id(), body.text, body.kind, body.files)
+    text = await call.prepare_text(body.text)
+    message = MessageInput(body.id or new_id(), text, body.kind, body.files)
     return await call.write(_post_message, call.path_id("request"), message)
 
 
 async def edit_message(call: Call, body: NewText) -> MessageNow:
     """Edit your own message."""
-    return await call.write(
-        _edit_message, call.path_id("request"), call.path_id("message"), body.text
-    )
+    id_, message_id = call.path_id("request"), call.path_id("message")
+    return await call.write(_edit_message, id_, message_id, await call.prepare_text(body.text))
 
 
 async def delete_message(call: Call) -> None:
@@ -135,7 +136,9 @@ def _post_message(tx: Connection, actor: Actor, id_: str, message: MessageInput)
     return _read_message_now(tx, message_actions.post_message(tx, actor, id_, message))
 
 
-def _edit_message(tx: Connection, actor: Actor, id_: str, message_id: str, text: str) -> MessageNow:
+def _edit_message(
+    tx: Connection, actor: Actor, id_: str, message_id: str, text: str | PreparedText
+) -> MessageNow:
     return _read_message_now(tx, message_actions.edit_message(tx, actor, id_, message_id, text))
 
 

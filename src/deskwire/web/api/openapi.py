@@ -93,7 +93,7 @@ def _operation(path: str, method: str, operation: Operation, refs: SchemaRefs) -
     summary, _, description = (getdoc(operation.function) or "").partition("\n\n")
     item: Json = {
         "operationId": operation.operation_id,
-        "tags": [TAG_BY_RESOURCE.get(path.split("/")[2], "Oneself")],
+        "tags": [TAG_BY_RESOURCE.get(path.split("/")[2], "Your account")],
         "summary": summary.rstrip("."),
         "responses": _responses(method, operation, refs),
     }

@@ -27,6 +27,7 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.ids import is_id
 from deskwire.kit.strict_json import parse_json
+from deskwire.tickets.prepared_text import PreparedText
 from deskwire.web.api.shapes import QueryParams, RequestBody
 from deskwire.web.context import (
     act_as,
@@ -86,6 +87,10 @@ class Call:
         if not is_id(id_):
             raise NotFound("This page doesn’t exist, or you don’t have access to it.")
         return id_
+
+    async def prepare_text(self, text: str) -> str | PreparedText:
+        """Prepare a text for an action. Raises RateLimited if the person writes too much."""
+        return await self.deps.texts.prepare(self.person_id, text)
 
     async def read(
         self,

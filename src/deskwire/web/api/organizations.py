@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from deskwire.events.access import Viewer
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
+from deskwire.tickets.actions import offboarding
 from deskwire.web.api.operations import (
     Call,
     add_next_link,
@@ -57,7 +58,8 @@ from deskwire.workspaces.organizations.permissions import (
 async def list_organizations(call: Call, query: PageQuery) -> OrganizationPage:
     """List organizations.
 
-    The organizations you are a member of; for staff, all client organizations.
+    The organizations you are a member of; for staff, all client organizations. In the order of
+    their creation, which never changes.
     """
     items, next_key = await call.read(_list_visible, query.after)
     add_next_link(call, next_key)
@@ -230,7 +232,7 @@ def _change_role(
 
 def _remove_member(tx: Connection, actor: Actor, organization_ref: str, person_id: str) -> None:
     organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
-    members.remove_member(tx, actor, organization.id, person_id)
+    offboarding.remove_member(tx, actor, organization.id, person_id)
 
 
 def _to_member_now(member: OrganizationMember) -> MemberNow:

@@ -59,7 +59,12 @@ class RequestQuery(PageQuery, OrganizationQuery):
     label: SearchText = ""
     unread: bool = Field(default=False, description="Only requests with replies you have not read.")
     waiting: bool = Field(default=False, description="Only requests that wait for you.")
-    sort: Sort = "active"
+    sort: Sort = Field(
+        default="newest",
+        description="`newest` and `oldest` go by the time of creation, which never changes: every "
+        "request that exists when the first page is read is on exactly one page. `active` goes by "
+        "the latest activity: a request that is changed while you read the pages may be missed.",
+    )
 
 
 class NewRequest(RequestBody):

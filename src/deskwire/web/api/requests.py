@@ -10,6 +10,7 @@ from deskwire.kit.ids import new_id
 from deskwire.tickets.actions import create, mark_read, update
 from deskwire.tickets.actions.create import RequestInput
 from deskwire.tickets.actions.record import lock_for_update
+from deskwire.tickets.prepared_text import PreparedText
 from deskwire.tickets.queries import list_requests
 from deskwire.tickets.queries.list_requests import (
     ListedRequest,
@@ -42,7 +43,8 @@ from deskwire.workspaces.organizations.organizations import Organization
 async def list_organization_requests(call: Call, query: RequestQuery) -> RequestPage:
     """List the requests of an organization.
 
-    Those you may see of the organization named in the query, or of your active organization.
+    Those you may see of the organization named in the query, or of your active organization,
+    newest first.
     """
     results = await call.read(
         _list_own, call.active_organization_id, query.organization, parse_query_filter(query)
@@ -53,7 +55,7 @@ async def list_organization_requests(call: Call, query: RequestQuery) -> Request
 async def list_all_requests(call: Call, query: RequestQuery) -> RequestPage:
     """List the requests of all organizations.
 
-    For staff. `organization` limits the list to one organization.
+    For staff, newest first. `organization` limits the list to one organization.
     """
     results = await call.read(_list_all, query.organization, parse_query_filter(query))
     return _to_page(call, results)
@@ -64,7 +66,8 @@ async def create_request(call: Call, query: OrganizationQuery, body: NewRequest)
 
     In the organization named in the query, or in your active organization.
     """
-    id_ = await call.write(_create, call.active_organization_id, query.organization, body)
+    text = await call.prepare_text(body.text)
+    id_ = await call.write(_create, call.active_organization_id, query.organization, body, text)
     call.headers["location"] = f"/api/requests/{id_}"
     return await call.read(read_full_request, id_)
 
@@ -110,7 +113,7 @@ async def remove_watcher(call: Call, query: WatchQuery) -> None:
 
 
 async def mark_request_read(call: Call) -> None:
-    """Mark everything in a request as read by you."""
+    """Mark a request as read."""
     await call.write(mark_read.mark_all_read, call.path_id("request"))
 
 
@@ -203,12 +206,13 @@ def _create(
     active_id: str | None,
     organization_ref: str | None,
     body: NewRequest,
+    text: str | PreparedText,
 ) -> str:
     organization = read_named_or_active(tx, actor.viewer, organization_ref, active_id)
     request = RequestInput(
         body.id or new_id(),
         body.subject,
-        body.text,
+        text,
         body.category,
         body.priority,
         body.files,

@@ -70,7 +70,7 @@ class PageResponse(ListResponse):
 class PageQuery(QueryParams):
     """Selects a page."""
 
-    after: str = Field(default="", description="The `next` of the previous page.")
+    after: str = Field(default="", description="`next` from the previous page.")
 
 
 class FaultNow(ResponseBody):

@@ -1,1 +1,1 @@
-"""Account pages: sign-in, sign-up, passwords, recovery, and the session cookie."""
+"""Serve account pages: sign-in, sign-up, passwords, recovery, and the session cookie."""

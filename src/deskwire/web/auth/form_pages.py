@@ -1,7 +1,7 @@
 """Validate the forms of account pages, and render them again with their errors.
 
 Every such page works without JavaScript. Its template gets `values` (the submitted name and
-e-mail address, never passwords), `errors` (message by field) and `alert` (a message about the
+email address, never passwords), `errors` (message by field) and `alert` (a message about the
 whole form, or None).
 """
 

@@ -1,4 +1,4 @@
-"""Serve the mailed links that verify an e-mail address or reset a password.
+"""Serve the mailed links that verify an email address or reset a password.
 
 A GET changes nothing, because mail scanners open every link they see.
 """

@@ -29,7 +29,7 @@ class BrowserSessions:
     """Read and write the session cookie; the sessions themselves are in `db`.
 
     `secure` is whether the public URL is https. The cookie's name then begins with `__Host-`,
-    which no neighbouring subdomain can set (RFC 6265bis, 4.1.3.2).
+    which no neighboring subdomain can set (RFC 6265bis, 4.1.3.2).
     """
 
     def __init__(self, db: Database, *, secure: bool, clock: Clock = now) -> None:

@@ -1,1 +1,1 @@
-"""HTTP itself: middleware, forms, uploads, ranges, problem documents."""
+"""Handle HTTP itself: middleware, forms, uploads, ranges, problem documents."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.datastructures import UploadFile
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import gettext
+from deskwire.web.http.multipart import INCOMPLETE_FORM
 from deskwire.web.http.negotiation import wants_json
 
 URLENCODED_MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -36,23 +36,32 @@ async def read_form(request: Request) -> Form:
     if _media_type(request) not in FORM_MEDIA_TYPES:
         raise Invalid(gettext("Send this as a form."))
     lists: dict[str, list[str]] = {}
-    async with request.form(max_fields=MAX_FORM_FIELDS, max_files=0) as form:
-        for name, value in form.multi_items():
-            if not isinstance(value, UploadFile):
-                lists.setdefault(name, []).append(value)
+    for name, value in await read_text_fields(request, MAX_FORM_FIELDS):
+        lists.setdefault(name, []).append(value)
     return Form({name: values[-1] for name, values in lists.items()}, lists)
 
 
 async def read_urlencoded_form(request: Request) -> dict[str, str]:
     """Read the form of an account page; an empty dict for any other kind of body.
 
-    Unlike `read_form` it never raises, so that the page is shown again with its fields missing.
-    It also refuses multipart forms, which may name a charset that breaks their parser.
+    Unlike `read_form` it accepts any kind of body, so that the page is shown again with its fields
+    missing. Raises Invalid if the form did not arrive completely.
     """
     if _media_type(request) != URLENCODED_MEDIA_TYPE:
         return {}
-    async with request.form(max_fields=MAX_ACCOUNT_FIELDS) as form:
-        return {name: value for name, value in form.items() if isinstance(value, str)}
+    return dict(await read_text_fields(request, MAX_ACCOUNT_FIELDS))
+
+
+async def read_text_fields(request: Request, max_fields: int) -> list[tuple[str, str]]:
+    """Read the names and values of a posted form without files, in their order.
+
+    Raises Invalid if the client disconnects, and for a form that the parser refuses.
+    """
+    try:
+        async with request.form(max_fields=max_fields, max_files=0) as form:
+            return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    except (ValueError, ClientDisconnect):  # ValueError: also a charset like `undefined` or `idna`
+        raise Invalid(gettext(INCOMPLETE_FORM)) from None
 
 
 def respond_done(request: Request, href: str, **values: object) -> Response:

@@ -1,6 +1,8 @@
 """Guard every request before the application sees it. Plain ASGI middleware, nothing buffered.
 
 SecurityHeaders   sets the security headers of every response
+SingleHost        refuses requests with several Host headers
+ShutdownResponse  answers what the server's shutdown cuts short
 SameOrigin        refuses state-changing requests from other sites (CSRF)
 BodyLimit         refuses bodies that are too large or arrive too slowly
 """
@@ -14,6 +16,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deskwire.kit.i18n import N_, gettext
@@ -25,6 +28,13 @@ from deskwire.web.http.problems import (
     ProblemCode,
     render_problem,
 )
+from deskwire.web.http.shutdown import ShutdownResponse
+from deskwire.web.local_requests import (
+    LOCAL_REQUESTS,
+    LocalRequests,
+    is_forwarded,
+    is_loopback_peer,
+)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
 SIGNED_PREFIXES = ("/api/webhooks/",)  # authenticated by a signature of the body, not a cookie
@@ -32,6 +42,7 @@ MAX_FORM_BYTES = 64 * 1024  # a password form has 300; a message may have 10,000
 MAX_BODY_BYTES = 1024 * 1024  # JSON of the API
 BODY_TIMEOUT = 30.0  # s for a whole body; a phone with poor reception sends a form in five
 UPLOAD_TIMEOUT = 900.0  # s for a body with files: 50 MB at half a megabit per second
+SEVERAL_HOSTS_DETAIL = N_("Your request has more than one Host header.")
 TIMEOUT_DETAIL = N_("Your data took too long to arrive. Try again.")
 MULTIPART_MEDIA_TYPE = "multipart/form-data"
 HSTS = "max-age=31536000"  # s, a year; without subdomains, which may not be this desk's
@@ -63,10 +74,14 @@ NO_UPLOADS = UploadLimit(lambda _path, _is_form: False, 0)
 
 
 def add_middleware(
-    app: ASGIApp, public_url: str | None, uploads: UploadLimit = NO_UPLOADS
+    app: ASGIApp,
+    public_url: str | None,
+    uploads: UploadLimit = NO_UPLOADS,
+    local_requests: LocalRequests = LOCAL_REQUESTS,
 ) -> ASGIApp:
     """Wrap `app` in all guards. SecurityHeaders is outermost, so refusals get the headers too."""
-    return SecurityHeaders(SameOrigin(BodyLimit(app, uploads=uploads), public_url), public_url)
+    same_origin = SameOrigin(BodyLimit(app, uploads=uploads), public_url, local_requests)
+    return SecurityHeaders(ShutdownResponse(SingleHost(same_origin)), public_url)
 
 
 class SecurityHeaders:
@@ -95,15 +110,40 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
+class SingleHost:
+    """Refuse requests with several Host headers (RFC 9112, section 3.2).
+
+    A proxy may decide by one of them what we would decide by another. The webhook door, which is in
+    front of this, refuses them itself.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and [name for name, _ in scope["headers"]].count(b"host") > 1:
+            await _send_problem(scope, send, "malformed", gettext(SEVERAL_HOSTS_DETAIL))
+            return
+        await self._app(scope, receive, send)
+
+
 class SameOrigin:
     """Refuse state-changing requests that another site's page made (CSRF).
 
-    Without a public URL, our own origin is taken from the request (scheme and Host).
+    Without a public URL, our own origin is taken from the request (scheme and Host). Only a local
+    name is then believed of a browser on this machine: any other may be that of a page whose name
+    leads here (DNS rebinding), and the demo's passwords are public.
     """
 
-    def __init__(self, app: ASGIApp, public_url: str | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        public_url: str | None,
+        local_requests: LocalRequests = LOCAL_REQUESTS,
+    ) -> None:
         self._app = app
         self._own_origin = public_url and normalize_origin(public_url)
+        self._local_requests = local_requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (
@@ -112,14 +152,20 @@ class SameOrigin:
             and not _is_signed_path(scope)
         ):
             headers = Headers(scope=scope)
-            own_origin = self._own_origin or normalize_origin(
-                f"{scope.get('scheme', 'http')}://{headers.get('host', '')}"
-            )
+            own_origin = self._own_origin or self._requested_origin(HTTPConnection(scope))
             reason = cross_origin_reason(headers, own_origin)
             if reason is not None:
                 await _send_problem(scope, send, "foreign-origin", reason)
                 return
         await self._app(scope, receive, send)
+
+    def _requested_origin(self, request: HTTPConnection) -> str | None:
+        """Return the origin that the request asks for; None if it may be rebound to us."""
+        is_direct = is_loopback_peer(request) and not is_forwarded(request.headers.keys())
+        if is_direct and not self._local_requests.has_local_name(request):
+            return None
+        scheme = request.scope.get("scheme", "http")
+        return normalize_origin(f"{scheme}://{request.headers.get('host', '')}")
 
 
 class BodyLimit:
@@ -216,7 +262,10 @@ def cross_origin_reason(headers: Headers, own_origin: str | None) -> str | None:
             return None
         return gettext("This form was sent from another site. Open the page here and try again.")
     if "cookie" in headers:
-        return gettext("This call has a cookie but no Origin header.")
+        return gettext(
+            "This request has a cookie but no Origin header. "
+            "Send the address of this server as Origin."
+        )
     return None
 
 

@@ -30,7 +30,10 @@ class Part:
 
 
 class MultipartReader:
-    """Iterate over the parts of a form; read each part's chunks before the next part."""
+    """Iterate over the parts of a form; read each part's chunks before the next part.
+
+    Raises Invalid if `content_type` names no boundary, or one that the parser refuses.
+    """
 
     def __init__(self, content_type: str, stream: AsyncIterator[bytes]) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
@@ -38,17 +41,7 @@ class MultipartReader:
             raise Invalid(gettext(INCOMPLETE_FORM))
         self._stream = stream
         self._tokens: deque[tuple[TokenKind, bytes]] = deque()
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_header_field": lambda data, start, end: self._push("name", data[start:end]),
-                "on_header_value": lambda data, start, end: self._push("value", data[start:end]),
-                "on_headers_finished": lambda: self._push("headers_end"),
-                "on_part_data": lambda data, start, end: self._push("body", data[start:end]),
-                "on_part_end": lambda: self._push("part_end"),
-                "on_end": lambda: self._push("form_end"),
-            },
-        )
+        self._parser = self._create_parser(boundary)
 
     async def parts(self) -> AsyncIterator[Part]:
         """Yield the parts. Raises Invalid if the form is malformed, incomplete or too long."""
@@ -58,6 +51,23 @@ class MultipartReader:
                 return
             yield Part(*_parse_headers(headers), self._read_body())
         raise Invalid(gettext("A form can have at most %(most)s fields.", most=MAX_PARTS))
+
+    def _create_parser(self, boundary: bytes) -> MultipartParser:
+        push = self._push
+        try:
+            return MultipartParser(
+                boundary,
+                {
+                    "on_header_field": lambda data, start, end: push("name", data[start:end]),
+                    "on_header_value": lambda data, start, end: push("value", data[start:end]),
+                    "on_headers_finished": lambda: push("headers_end"),
+                    "on_part_data": lambda data, start, end: push("body", data[start:end]),
+                    "on_part_end": lambda: push("part_end"),
+                    "on_end": lambda: push("form_end"),
+                },
+            )
+        except FormParserError:  # the boundary is longer than the parser accepts
+            raise Invalid(gettext(INCOMPLETE_FORM)) from None
 
     async def _read_headers(self) -> list[tuple[TokenKind, bytes]] | None:
         """Read the header tokens of the next part; None after the last part."""

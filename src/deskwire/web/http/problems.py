@@ -41,7 +41,7 @@ class Problem:
 
 
 PROBLEMS: Mapping[ProblemCode, Problem] = {
-    "malformed": Problem(400, "The body is not valid JSON."),
+    "malformed": Problem(400, "The request is malformed, such as a body that is not valid JSON."),
     "signed-out": Problem(401, "You are not signed in."),
     "forbidden": Problem(403, "Your role does not allow this."),
     "foreign-origin": Problem(403, "The request did not come from a page of this desk."),
@@ -59,7 +59,9 @@ PROBLEMS: Mapping[ProblemCode, Problem] = {
     "broken": Problem(500, "An internal error; the log has it under `reference`."),
     "upstream": Problem(502, "Another system did not respond."),
     "unavailable": Problem(
-        503, "The database is unavailable; try again after `Retry-After` seconds."
+        503,
+        "The database or the file store is unavailable, or the server is restarting; "
+        "try again after `Retry-After` seconds.",
     ),
 }
 CODE_BY_STATUS: Mapping[int, ProblemCode] = {

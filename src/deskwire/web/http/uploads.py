@@ -17,6 +17,7 @@ from deskwire.kit.i18n import gettext, ngettext
 from deskwire.tickets.files.attachments import MAX_FILES_PER_MESSAGE
 from deskwire.tickets.files.content_types import build_too_large_error
 from deskwire.tickets.files.uploads import Uploads
+from deskwire.web.http.forms import read_text_fields
 from deskwire.web.http.multipart import MultipartReader
 
 MAX_FIELD_BYTES = 64 * 1024  # bytes of all plain fields together, as in a form without files
@@ -47,8 +48,7 @@ async def receive_files(
     """
     media_type = request.headers.get("content-type", "")
     if not media_type.lower().startswith("multipart/form-data"):
-        async with request.form(max_fields=MAX_FORM_FIELDS) as form:
-            texts = [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
+        texts = await read_text_fields(request, MAX_FORM_FIELDS)
         return ReceivedForm(ImmutableMultiDict(texts), [])
     stored = ReceivedForm(ImmutableMultiDict(), [])
     async with discard_uploads_on_error(uploads, person, stored):
@@ -64,9 +64,8 @@ async def discard_uploads_on_error(
     """Delete the files of a form if the code that was to send them raises."""
     try:
         yield
-    except BaseException:
-        for each in received.files:
-            await uploads.discard_unsent(person, each.id)
+    except BaseException as error:
+        await uploads.discard_unsent(person, *(each.id for each in received.files), error=error)
         raise
 
 

@@ -1,4 +1,4 @@
-"""Name the browser and the system of a `User-Agent`, so that people recognise their own."""
+"""Name the browser and the system of a `User-Agent`, so that people recognize their own."""
 
 from __future__ import annotations
 

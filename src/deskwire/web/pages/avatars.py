@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from deskwire.kit.errors import Invalid, NotFound, TooLarge
 from deskwire.kit.i18n import gettext
@@ -22,6 +22,7 @@ from deskwire.web.context import require_person
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.forms import read_urlencoded_form
 from deskwire.web.http.multipart import MultipartReader, Part
+from deskwire.web.http.store_responses import StoreResponse
 from deskwire.web.http.uploads import MAX_FIELD_BYTES, stream_body
 from deskwire.web.pages.settings import SettingsPages
 
@@ -67,7 +68,7 @@ class AvatarPages:
         except NoSuchKey:
             logger.error("avatar %s of a person is missing in the store", avatar)  # noqa: TRY400
             raise NotFound(gettext("This picture doesn’t exist.")) from None
-        return StreamingResponse(chunks, headers={**AVATAR_HEADERS, "content-length": str(size)})
+        return StoreResponse(chunks, headers={**AVATAR_HEADERS, "content-length": str(size)})
 
     async def _store_avatar(self, request: Request, media_type: str) -> None:
         form = MultipartReader(media_type, stream_body(request))

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deskwire.events import log
 from deskwire.events.access import Viewer
 from deskwire.events.channels import STAFF_CHANNEL, Workspace, is_organization
+from deskwire.events.recent_entries import list_workspace_entries
 from deskwire.events.types.registry import PrincipalRef
 from deskwire.kit.clock import Millis, now
 from deskwire.tickets.queries import counts
@@ -189,7 +189,7 @@ def _read_request_figures(
     today = to_epoch_day(at)
     rows = list_waiting_requests(tx, viewer, workspace)
     figures = read_dashboard_counts(tx, viewer, workspace, today - query.days)
-    entries = log.list_workspace_entries(tx, workspace, viewer.channels, ACTIVITY_LIMIT)
+    entries = list_workspace_entries(tx, workspace, viewer.channels, ACTIVITY_LIMIT)
     principals = [principal for row in rows for principal in (row.opener, row.assignee)]
     principals += [principal for each in entries for principal in principals_in(each.data)]
     names = read_names(tx, [*principals, *figures.open_by_assignee])

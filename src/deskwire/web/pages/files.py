@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
@@ -27,6 +27,7 @@ from deskwire.web.http.ranges import (
     matches_if_range,
     parse_range,
 )
+from deskwire.web.http.store_responses import StoreResponse
 from deskwire.web.http.uploads import receive_file
 
 DOWNLOAD_HEADERS = {
@@ -107,7 +108,7 @@ class FilePages:
             raise NotFound(
                 gettext("This file doesn’t exist, or you don’t have access to it.")
             ) from None
-        return StreamingResponse(chunks, 206 if byte_range else 200, headers)
+        return StoreResponse(chunks, 206 if byte_range else 200, headers)
 
 
 def _not_modified_headers(headers: dict[str, str]) -> dict[str, str]:

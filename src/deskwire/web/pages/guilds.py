@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deskwire.accounts.identities import read_principals
-from deskwire.events import log
 from deskwire.events.access import Viewer
+from deskwire.events.recent_entries import list_workspace_entries
 from deskwire.events.types.registry import PrincipalRef
 from deskwire.tickets.queries import counts
 from deskwire.tickets.statuses import Status
@@ -93,7 +93,7 @@ def read_guild_view(tx: Connection, viewer: Viewer, guild_id: str) -> GuildView:
     """Read a server's page in six statements. Raises NotFound if the viewer may not open it."""
     guild = guilds.read_visible(tx, viewer, guild_id)
     team = members.list_roles_with_holders(tx, guild.id)
-    entries = log.list_workspace_entries(tx, guild.workspace, viewer.channels, ACTIVITY_LIMIT)
+    entries = list_workspace_entries(tx, guild.workspace, viewer.channels, ACTIVITY_LIMIT)
     holders = [principal for _, role_holders in team for principal in role_holders]
     mentioned = [principal for entry in entries for principal in principals_in(entry.data)]
     names = read_names(tx, [*holders, *mentioned])

@@ -23,18 +23,23 @@ class HealthPages:
 
     find_problems: FindProblems
     read_metrics: ReadMetrics
+    list_notes: Callable[[], Sequence[str]] = tuple
 
     async def alive(self, _request: Request) -> Response:
         """GET /healthz: 200 as long as this process responds at all."""
         return JSONResponse({"status": "ok"}, headers=NO_STORE)
 
     async def ready(self, _request: Request) -> Response:
-        """GET /readyz: 200 if this process can serve requests, else 503 with the problems."""
+        """GET /readyz: 200 if this process can serve requests, else 503 with the problems.
+
+        `notes` tell what an operator should know although it can.
+        """
         problems = list(await self.find_problems())
         if problems:
-            body = {"status": "not ready", "problems": problems}
-            return JSONResponse(body, 503, NO_STORE)
-        return JSONResponse({"status": "ready"}, headers=NO_STORE)
+            return JSONResponse({"status": "not ready", "problems": problems}, 503, NO_STORE)
+        notes = list(self.list_notes())
+        body = {"status": "ready"} | ({"notes": notes} if notes else {})
+        return JSONResponse(body, headers=NO_STORE)
 
     async def metrics(self, _request: Request) -> Response:
         """GET /metrics: the metrics that docs/metrics.md lists."""

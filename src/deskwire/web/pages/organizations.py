@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +35,11 @@ from deskwire.workspaces.organizations.permissions import (
     CLIENT_ROLES,
     ROLE_LABELS,
     Permission,
+    may_give,
     permissions_in,
 )
+
+FORM_FIELDS = ("act", "email", "role", "name", "slug", "about")  # shown again if refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class OrganizationPages:
                 self.deps, request, apply_form, organization.id, form, compose, client_ip
             )
         except (Invalid, Conflict, RateLimited) as refusal:
-            return self._settings_page(request, view, refusal)
+            return self._settings_page(request, view, refusal, refused=form.fields)
         if token is not None:
             link = f"{self.deps.link_origin(request)}/invitations/{token}"
             return self._settings_page(request, await self._read_view(request), link=link)
@@ -115,8 +119,10 @@ class OrganizationPages:
         view: OrganizationView,
         refusal: Refusal | None = None,
         link: str | None = None,
+        refused: Mapping[str, str] | None = None,
     ) -> Response:
         context = _context(view, refusal, link)
+        context["refused"] = dict.fromkeys(FORM_FIELDS, "") | dict(refused or {})
         context["is_mailed"] = self.deps.mail_templates.is_enabled
         status = 200 if refusal is None else status_of(refusal)
         page = self.render(request, "organization_settings.html", context, status=status)
@@ -159,9 +165,9 @@ def apply_form(
         case "role":
             members.change_member_role(tx, actor, id_, form.get("person"), form.get("role"))
         case "remove":
-            members.remove_member(tx, actor, id_, form.get("person"))
+            offboarding.remove_member(tx, actor, id_, form.get("person"))
         case "leave":
-            members.remove_member(tx, actor, id_, actor.person_id)
+            offboarding.remove_member(tx, actor, id_, actor.person_id)
         case "invite":
             email, role = form.get("email"), form.get("role")
             return invitations.invite(tx, actor, id_, email, role, compose, client_ip)
@@ -201,7 +207,11 @@ def _context(
         "organization": view.organization,
         "viewer_id": view.viewer.person,
         "permissions": {permission.name.lower() for permission in view.permissions},
-        "roles": [(role, gettext(ROLE_LABELS[role])) for role in CLIENT_ROLES],
+        "roles": [
+            (role, gettext(ROLE_LABELS[role]))
+            for role in CLIENT_ROLES
+            if may_give(view.permissions, role)
+        ],
         "role_labels": translate_labels(ROLE_LABELS),
         "invitation_link": link,
         "alert": str(refusal) if refusal is not None else None,

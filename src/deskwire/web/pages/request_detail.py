@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import anyio.to_thread
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,26 +17,26 @@ from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import new_id
+from deskwire.kit.threads import DaemonThreadPool
 from deskwire.tickets import messages
 from deskwire.tickets.actions import mark_read, post_message, update
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.field_changes import transition_refusal
 from deskwire.tickets.files import attachments
-from deskwire.tickets.markdown import render_markdown
 from deskwire.tickets.messages import MessageRow
 from deskwire.tickets.participants import RequestPeople, read_request_people
+from deskwire.tickets.prepared_text import parse_input
 from deskwire.tickets.queries.list_requests import read_request_row
 from deskwire.tickets.request_fields import FIELDS, RequestField, parse_form_fields
 from deskwire.tickets.statuses import ENDED_STATUSES, Status
 from deskwire.tickets.tables import TicketRow
 from deskwire.tickets.ticket import Ticket, build_tickets, list_ticket_channels
-from deskwire.tickets.validation import parse_text
 from deskwire.tickets.visibility import (
     read_visible_ticket_row_by_id,
     read_visible_ticket_row_with_read_time,
 )
 from deskwire.tickets.workspace_names import WorkspaceNames, read_workspace_names
-from deskwire.web.context import act_as, read_as
+from deskwire.web.context import act_as, read_as, require_person
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.forms import Form, read_form, respond_done
 from deskwire.web.http.fragments import requested_fragments
@@ -52,6 +51,7 @@ from deskwire.workspaces.organizations.permissions import Permission, can, is_st
 
 View = Literal["conversation", "files", "history"]  # tabs of the page
 VIEWS: tuple[View, ...] = get_args(View)
+PREVIEW_THREADS = DaemonThreadPool("preview", 2)  # more would only compete for the GIL
 PROGRESS_STATUSES: tuple[Status, ...] = ("new", "active", "review", "done")  # the usual course
 
 
@@ -107,8 +107,9 @@ class RequestDetailPages:
         form = received.fields
         kind: post_message.MessageKind = "note" if form.get("kind") == "note" else "reply"
         file_ids = [*form.getlist("file"), *(each.id for each in received.files)]
-        message = MessageInput(form.get("id") or new_id(), form.get("text", ""), kind, file_ids)
         async with discard_uploads_on_error(self.deps.uploads, viewer.person, received):
+            text = await self.deps.texts.prepare(viewer.person, form.get("text", ""))
+            message = MessageInput(form.get("id") or new_id(), text, kind, file_ids)
             row = await act_as(self.deps, request, post_message.post_message, id_, message)
         return respond_done(request, f"/requests/{id_}", id=row.id, html=row.html)
 
@@ -132,13 +133,14 @@ class RequestDetailPages:
     async def edit_message(self, request: Request) -> Response:
         """POST …/messages/{message} (text): change one's own message."""
         form = await read_form(request)
+        text = await self.deps.texts.prepare(require_person(request).id, form.get("text"))
         row = await act_as(
             self.deps,
             request,
             post_message.edit_message,
             _request_id(request),
             _message_id(request),
-            form.get("text"),
+            text,
         )
         return respond_done(request, f"/requests/{_request_id(request)}", id=row.id, html=row.html)
 
@@ -183,10 +185,8 @@ class RequestDetailPages:
     async def preview_markdown(self, request: Request) -> Response:
         """POST /preview (text): render Markdown to HTML."""
         form = await read_form(request)
-        text = parse_text(form.get("text"))
-        # In a thread: a wide table takes a second, which would stall every stream.
-        html = await anyio.to_thread.run_sync(render_markdown, text)
-        return Response(html, media_type="text/html")
+        prepared = await self.deps.texts.prepare(require_person(request).id, form.get("text"))
+        return Response(parse_input(prepared).render(), media_type="text/html")
 
 
 def _request_id(request: Request) -> str:

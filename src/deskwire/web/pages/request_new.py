@@ -12,15 +12,17 @@ from starlette.responses import RedirectResponse, Response
 
 from deskwire.events.access import Viewer
 from deskwire.events.types.registry import PrincipalRef
-from deskwire.kit.errors import Conflict, Forbidden, Invalid, Refusal
+from deskwire.kit.errors import Conflict, Forbidden, Invalid, RateLimited, Refusal
 from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets.actions.create import RequestInput, create_request
 from deskwire.tickets.files.attachments import list_unsent_files
 from deskwire.tickets.participants import RequestPeople, read_request_people
+from deskwire.tickets.prepared_text import PreparedText
 from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.web.context import act_as, active_organization_id, choose_organization, read_as
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.errors import CREATE_ORGANIZATION_PATH, status_of
+from deskwire.web.http.forms import respond_done
 from deskwire.web.http.uploads import discard_uploads_on_error, receive_files
 from deskwire.web.i18n import translate_labels
 from deskwire.web.rendering.render import Render
@@ -75,10 +77,11 @@ class RequestNewPages:
         file_ids = [*uploaded, *(each.id for each in received.files)]
         try:
             async with discard_uploads_on_error(uploads, viewer.person, received):
-                row = await act_as(self.deps, request, create_from_form, fields, file_ids)
-        except (Invalid, Conflict, Forbidden) as refusal:
+                text = await self.deps.texts.prepare(viewer.person, fields.get("text", ""))
+                row = await act_as(self.deps, request, create_from_form, fields, text, file_ids)
+        except (Invalid, Conflict, Forbidden, RateLimited) as refusal:
             return await self._render_form(request, fields, refusal, uploaded)
-        return RedirectResponse(f"/requests/{row.id}", 303)
+        return respond_done(request, f"/requests/{row.id}", id=row.id)
 
     async def _render_form(
         self,
@@ -137,9 +140,13 @@ def possible_requesters(
 
 
 def create_from_form(
-    tx: Connection, actor: Actor, fields: Mapping[str, str], file_ids: Sequence[str]
+    tx: Connection,
+    actor: Actor,
+    fields: Mapping[str, str],
+    text: str | PreparedText,
+    file_ids: Sequence[str],
 ) -> Any:  # noqa: ANN401 - a row
-    """Create the request that a form describes; return its row.
+    """Create the request that a form describes; return its row. `text` is its description.
 
     Raises NotFound, Forbidden, Invalid or Conflict.
     """
@@ -148,7 +155,7 @@ def create_from_form(
     request = RequestInput(
         fields.get("id", ""),
         fields.get("subject", ""),
-        fields.get("text", ""),
+        text,
         fields.get("category") or None,
         fields.get("priority") or None,
         file_ids,

@@ -1,4 +1,4 @@
-"""Serve the settings page: name, e-mail address, appearance, sessions, data export, deletion."""
+"""Serve the settings page: name, email address, appearance, sessions, data export, deletion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from deskwire.accounts import (
@@ -35,6 +35,7 @@ from deskwire.web.auth.sign_in import AccountPages
 from deskwire.web.context import request_context, require_person
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.forms import read_urlencoded_form
+from deskwire.web.http.store_responses import StoreResponse, read_ahead
 from deskwire.web.http.user_agents import describe_user_agent
 from deskwire.web.i18n import translate_labels
 from deskwire.web.rendering.time_zones import time_zones_by_region
@@ -57,7 +58,7 @@ DOWNLOAD_HEADERS = {
 }
 
 
-class _ArchiveResponse(StreamingResponse):
+class _ArchiveResponse(StoreResponse):
     """Stream a data export; run `cleanup` when it is complete or the client disconnects."""
 
     def __init__(self, chunks: AsyncIterator[bytes], cleanup: ExitStack) -> None:
@@ -162,7 +163,8 @@ class SettingsPages:
             cleanup.callback(self.downloading.discard, person.id)
             await db.write(rate_limit.count_data_export, person.id, at)
             export = await db.read(read_data_export, access, person.id, at)
-            chunks = stream_archive(self.deps.uploads.store, export, person.avatar)
+            archive = stream_archive(self.deps.uploads.store, export, person.avatar)
+            chunks = await read_ahead(archive)
             return _ArchiveResponse(chunks, cleanup.pop_all())
 
     async def delete_account_form(self, request: Request) -> Response:

@@ -90,7 +90,7 @@ def _split_segments(event_text: EventText, who: str) -> Iterator[TextSegment]:
 def build_activity(
     entries: Iterable[Any], names: Mapping[Principal, PrincipalRef], channels: frozenset[Channel]
 ) -> list[ActivityEntry]:
-    """Describe entries of `log.list_workspace_entries`, newest first, to a viewer of `channels`.
+    """Describe `list_workspace_entries`, newest first, to a viewer of `channels`.
 
     Earlier entries about a deleted ticket, or about any ticket of a deleted organization, are left
     out: only the deletion itself is shown.
@@ -197,6 +197,7 @@ PLAIN_TEXTS = {
     "guild.updated": N_("%(who)s updated the server"),
     "guild.deleted": N_("%(who)s deleted the server from Deskwire"),
     "ticket.read": N_("%(who)s read a ticket"),
+    "session.created": N_("%(who)s signed in"),
     "session.revoked": N_("%(who)s ended a session"),
 }
 

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from deskwire.kit.i18n import gettext
 from deskwire.web.http.log_redaction import redact_paths
 
 # Fields whose value is a credential: `accessToken`, `client_secret`, `Authorization`.
@@ -23,8 +24,11 @@ MAX_CHARACTERS = 100_000  # characters of a payload that a page shows
 def format_payload(body: bytes) -> str:
     """Return a payload as indented JSON, or as it came if it is not JSON.
 
-    Secret values are masked, and the text is cut after MAX_CHARACTERS.
+    Secret values are masked, and the text is cut after MAX_CHARACTERS. A body that was erased is
+    said to be.
     """
+    if not body:
+        return gettext("Erased: what it was about has been deleted or edited.")
     text = body.decode("utf-8", "replace")
     try:
         formatted = json.dumps(_mask_secrets(json.loads(text)), ensure_ascii=False, indent=2)

@@ -39,12 +39,13 @@ from deskwire.web.dependencies import Dependencies
 from deskwire.web.http import assets
 from deskwire.web.http.fragments import requested_fragments
 from deskwire.web.i18n import (
-    browser_catalogue,
+    browser_catalog,
     install_translations,
     translate_labels,
     translate_word,
 )
 from deskwire.web.rendering.admin_tabs import visible_tabs
+from deskwire.web.rendering.live_events import live_events
 from deskwire.web.rendering.row_cache import cache_rows
 from deskwire.web.rendering.time_zones import (
     datetime_text,
@@ -60,7 +61,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 # Each file of macros may use those before it.
 MACROS = ("icons", "bits", "guilds", "tickets", "requests", "lines", "admin")
 LAYOUT_TEMPLATE = "base.html"  # its fragments are available on every page
-COLORED_PRIORITIES = ("low", "normal", "high", "urgent")  # other priorities have no colour
+COLORED_PRIORITIES = ("low", "normal", "high", "urgent")  # other priorities have no color
 EMPTY_STATE = ChainableUndefined(name="a state")  # what a macro gets inside `<template data-of>`
 
 
@@ -88,7 +89,8 @@ class PageContext:
     theme: str | None = None  # light or dark; None for the system's
     time_zone: str | None = None  # IANA name; None for the browser's
     active_workspace: Workspace | None = None  # the active organization, or the only one
-    is_unverified: bool = False  # the e-mail address can be verified and is not
+    is_unverified: bool = False  # the email address can be verified and is not
+    has_local_mailbox: bool = False  # mails are not sent, but shown at /mail
     language: str = "en"  # HTML's `lang`
     browser_translations: Mapping[str, object] | None = None  # for scripts; None for English
 
@@ -100,7 +102,7 @@ class Renderer:
         self._deps = deps
         self._environment = _environment()
         self._language = get_active().language_tag
-        self._browser_translations = browser_catalogue(get_active())
+        self._browser_translations = browser_catalog(get_active())
 
     def render(
         self, request: Request, name: str, context: Mapping[str, object], /, *, status: int = 200
@@ -140,6 +142,7 @@ class Renderer:
             person.time_zone if person is not None else None,
             _active_workspace(request, viewer) if isinstance(viewer, Viewer) else None,
             self._deps.mail_templates.is_enabled and _is_unverified(person),
+            self._deps.mail_templates.mode == "kept",
             self._language,
             self._browser_translations,
         )
@@ -193,6 +196,7 @@ def _environment() -> Environment:
         "STATUSES": STATUSES,
         "PRIORITIES": COLORED_PRIORITIES,
         "asset": assets.asset_url,
+        "live_events": live_events,
     }
     # Globals, because a block that is rendered alone does not see its template's imports.
     for name in MACROS:

@@ -55,7 +55,7 @@ def local_date(at: Millis) -> date:
 
 
 def day_name(value: date) -> str:
-    """A day as a list is headed with it, the same as `formatDayHeading` in `ui/day_headings.ts`."""
+    """Format a day as a list's heading, the same as `formatDayHeading` in `ui/day_headings.ts`."""
     today = local_date(now())
     if value == today:
         return gettext("Today")

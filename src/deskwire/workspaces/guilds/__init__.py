@@ -1,1 +1,1 @@
-"""Discord servers: guilds, their team roles, members and permissions."""
+"""Mirror Discord servers: guilds, their team roles, members and permissions."""

@@ -78,12 +78,11 @@ def record_guild_edit(tx: Connection, edit: DirectEdit) -> None:
     }
     row = _update_row(tx, guilds, GuildRow, after, times)
     guild = guild_from_row(row)
-    event_channels: list[Channel] = [guild.workspace]
-    if edit.is_changed("owner"):
-        event_channels += [channels.user(person_id) for person_id in _person_ids_of(tx, row.owner)]
     event_type = _guild_event_type(before, row)
     event = guild_event(event_type, edit.origin(**_guild_wire_fields(event_type, row)), guild)
-    log.append(tx, event, channels=event_channels, access_changes=owner_channels, cause=edit.cause)
+    log.append(
+        tx, event, channels=[guild.workspace], access_changes=owner_channels, cause=edit.cause
+    )
 
 
 def _record_guild_deleted(tx: Connection, edit: DirectEdit, owner_channels: list[Channel]) -> None:

@@ -119,23 +119,18 @@ def record_bot_joined(
     """Record that the bot joined, for the owner and everyone with access to the guild."""
     row = ensure_guild(tx, origin, guild_id)
     values: dict[str, object] = {}
-    is_newest = origin.at >= row.details_at
-    if is_newest:
+    if origin.at >= row.details_at:
         values |= {"name": name, "owner": discord_principal(owner_id)}
         values |= {"member_count": member_count, "details_at": origin.at}
     if origin.at >= row.presence_at:
         values |= {"bot_installed": True, "presence_at": origin.at}
     guild = _update_guild(tx, row, values)
-    owner = discord_principal(owner_id)
-    person_ids = read_person_ids(tx, {p for p in (row.owner, guild.owner, owner) if p})
-    event_channels = [guild.workspace]
-    # A late delivery may name a former owner, who must not receive the guild's state.
-    if is_newest and owner in person_ids:
-        event_channels.insert(0, channels.user(person_ids[owner]))
+    person_ids = read_person_ids(tx, {p for p in (row.owner, guild.owner) if p})
     event = guild_event(GuildJoined, origin, guild)
+    # A new owner gains the guild's channel by this event, and hears it on that.
     access_changes = [channels.user(person_id) for person_id in person_ids.values()]
     log.append(
-        tx, event, channels=event_channels, access_changes=access_changes, cause=origin.cause
+        tx, event, channels=[guild.workspace], access_changes=access_changes, cause=origin.cause
     )
 
 

@@ -1,1 +1,1 @@
-"""Organizations: settings, members, permissions, invitations, and the staff of the desk."""
+"""Manage organizations: settings, members, permissions, invitations, and the staff of the desk."""

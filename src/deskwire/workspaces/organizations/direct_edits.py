@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, insert, update
 
 from deskwire.events import log
 from deskwire.events.channels import STAFF_CHANNEL
@@ -20,6 +20,7 @@ from deskwire.events.types.registry import (
     OrganizationUpdated,
     OrganizationVisibilityChanged,
 )
+from deskwire.kit.clock import Millis
 from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations.categories import CategoryRow
@@ -55,8 +56,6 @@ def record_organization_edit(tx: Connection, edit: DirectEdit) -> None:
     fields = organization_event_fields(DIRECT_EDIT_ACTOR, organization)
     fields["revision"] += after is None
     event = event_type(**fields, **_extra_event_fields(event_type, before, organization))
-    if event_type is OrganizationDeleted:
-        log.redact_workspace(tx, organization.workspace)
     access_changes = []
     if after is None or edit.is_changed(*ACCESS_COLUMNS):
         member_channels = read_member_channels(tx, organization.id)
@@ -68,6 +67,25 @@ def record_organization_edit(tx: Connection, edit: DirectEdit) -> None:
         access_changes=access_changes,
         cause=edit.cause,
     )
+    if after is None:
+        _mark_missing_deleted(tx, organization, edit.at)
+
+
+def _mark_missing_deleted(tx: Connection, organization: Organization, at: Millis) -> None:
+    """Write a row that says that an organization is deleted in place of the row that was removed.
+
+    Without it, the staff would go on to see its requests.
+    """
+    values = {
+        "id": organization.id,
+        "slug": f"deleted-{organization.id}",
+        "name": "",
+        "internal": False,
+        "created_at": organization.created_at,
+        "deleted_at": at,
+        "revision": organization.revision + 1,
+    }
+    tx.execute(insert(organizations).values(values))
 
 
 def _raise_generation(
@@ -133,7 +151,7 @@ def record_organization_member_edit(tx: Connection, edit: DirectEdit) -> None:
     after: OrganizationMemberRow | None = edit.after
     row: OrganizationMemberRow = edit.before if after is None else after
     organization = read_organizations_by_id(tx, [row.organization]).get(row.organization)
-    if organization is None:
+    if organization is None or organization.is_deleted:
         return  # the organization was deleted directly, too; that has its own event
     fields: dict[str, Any] = {
         "workspace": organization.workspace,

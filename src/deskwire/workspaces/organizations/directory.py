@@ -15,11 +15,9 @@ from sqlalchemy import (
     Connection,
     Select,
     func,
-    literal,
     or_,
     select,
     true,
-    tuple_,
 )
 
 from deskwire.accounts.identities import identities
@@ -185,22 +183,21 @@ def search_organizations(
 def list_client_organizations(
     tx: Connection, viewer: Viewer, after: str = ""
 ) -> tuple[list[Organization], str | None]:
-    """Return a page of the client organizations the viewer may see, by name.
+    """Return a page of the client organizations the viewer may see, oldest first.
 
-    Also returns the `after` of the next page; None if it is the last. Raises Invalid if `after` is
-    malformed.
+    Not by name: one that is renamed while the pages are read could be missed. Also returns the
+    `after` of the next page; None if it is the last. Raises Invalid if `after` is malformed.
     """
     org = organizations.c
     conditions = [visible_to(viewer), ~org.internal]
     if after:
-        id_, _, name = after.partition(".")
-        if not is_id(id_) or "\0" in name or name.encode("utf-8", "ignore").decode() != name:
+        if not is_id(after):
             raise Invalid("`after` is not from this list. Omit it to get the first page.")
-        conditions.append(tuple_(org.name, org.id) > tuple_(literal(name), literal(id_)))
-    query = select(organizations).where(*conditions).order_by(org.name, org.id)
+        conditions.append(org.id > after)
+    query = select(organizations).where(*conditions).order_by(org.id)
     rows = fetch_all(tx, query.limit(PAGE_SIZE + 1), OrganizationRow)
     page = [organization_from_row(row) for row in rows[:PAGE_SIZE]]
-    return page, f"{page[-1].id}.{page[-1].name}" if len(rows) > PAGE_SIZE else None
+    return page, page[-1].id if len(rows) > PAGE_SIZE else None
 
 
 _SEARCH_COLUMNS = (people.c.name, people.c.email)

@@ -16,6 +16,7 @@ from deskwire.kit.i18n import gettext
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.invitations import (
     OVER_MESSAGE,
+    OWN_INVITATION_MESSAGE,
     Invitation,
     find_by_token,
     invitations,
@@ -39,7 +40,7 @@ def accept(tx: Connection, actor: Actor, token: str, *, sends_mail: bool = True)
     """Make the actor a member by an invitation's link. Returns the organization.
 
     Raises NotFound if the link is not usable any more, Forbidden if the invitation is for another
-    address or the actor has to verify theirs first (`needs_email_proof`).
+    address, is the actor's own, or they have to verify their address first (`needs_email_proof`).
     """
     organization, invitation = find_by_token(tx, token, actor.at)
     person = people.find(tx, actor.person_id)
@@ -50,6 +51,8 @@ def accept(tx: Connection, actor: Actor, token: str, *, sends_mail: bool = True)
                 email=mask_email(invitation.email),
             )
         )
+    if invitation.invited_by == person.id:  # the address has become theirs since
+        raise Forbidden(gettext(OWN_INVITATION_MESSAGE))
     if needs_email_proof(invitation, person, sends_mail):
         raise Forbidden(
             gettext(

@@ -1,6 +1,6 @@
 """Invite people into organizations, and revoke invitations.
 
-An invitation is bound to an e-mail address and expires. It has two links: one is shown once to the
+An invitation is bound to an email address and expires. It has two links: one is shown once to the
 inviter, the other is mailed. Either admits the person with that address and no one else. Only the
 mailed link proves that the address is theirs, because the inviter could open the other one
 themselves; a person who comes by the shown link has to verify the address first, if the desk sends
@@ -9,7 +9,7 @@ mail. The row stores digests of the links' secrets.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -37,7 +37,7 @@ from deskwire.events.types.registry import InvitationAccepted, InvitationCreated
 from deskwire.kit import mail
 from deskwire.kit.clock import DAY, Millis
 from deskwire.kit.db import acquire_advisory_lock, metadata
-from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from deskwire.kit.errors import Conflict, Forbidden, NotFound
 from deskwire.kit.i18n import N_, gettext
 from deskwire.kit.ids import hash_secret, new_id, new_secret
 from deskwire.kit.mail import MailContent
@@ -57,8 +57,10 @@ from deskwire.workspaces.organizations.organizations import (
     read_visible_by_id,
 )
 from deskwire.workspaces.organizations.permissions import (
-    CLIENT_ROLES,
+    ClientRole,
     Permission,
+    may_give,
+    parse_client_role,
     permissions_in,
     require,
     require_in,
@@ -97,7 +99,7 @@ class InvitationRow:
     id: str
     organization: str
     email: str
-    role: str
+    role: ClientRole
     token_hash: str
     invited_by: str
     created_at: int
@@ -116,6 +118,7 @@ class Invitation:
     email: str
     role: str
     expires_at: Millis
+    invited_by: PersonId
     proves_email: bool = False  # whether it was found by the mailed link
 
 
@@ -133,12 +136,16 @@ def invite(
     It replaces an open invitation of the same address. `compose_mail` writes the mail with the
     other link; None sends no mail. Mails are rate-limited by `client_ip`, the inviter's.
 
-    Raises Forbidden if the actor may not invite with this role, Invalid for a bad address or role,
-    Conflict if the address belongs to a member or the organization has too many open invitations.
+    Raises Forbidden if the actor may not invite with this role or the address is their own, Invalid
+    for a bad address or role, and Conflict if the address belongs to a member or the organization
+    has too many open invitations.
     """
     organization = read_visible_by_id(tx, actor.viewer, organization_id)
     require(actor.viewer, Permission.INVITE, organization.workspace)
     address = parse_email(email)
+    inviter = people.find(tx, actor.person_id)
+    if inviter is not None and inviter.email == address:
+        raise Forbidden(gettext(OWN_INVITATION_MESSAGE))
     if compose_mail is not None:
         rate_limit.count_mail(tx, address, client_ip, actor.at)
     _check_invited_role(tx, actor, organization, role)
@@ -163,7 +170,6 @@ def invite(
         tx, actor.person_id, InvitationCreated, organization.workspace, invitation_id, address, role
     )
     if compose_mail is not None:
-        inviter = people.find(tx, actor.person_id)
         inviter_name = inviter.name if inviter else organization.name
         content = compose_mail(inviter_name, organization.name, mailed_secret)
         mail.queue(tx, address, content.subject, content.text, content.html, actor.at)
@@ -231,17 +237,15 @@ def revoke_unauthorized(tx: Connection, inviter_id: PersonId, actor_id: str, at:
     unauthorized = [
         row.id
         for row in fetch_all(tx, query, InvitationRow)
-        if not permissions_to_invite(row.role) <= permissions_from_roles(roles, row.organization)
+        if not may_invite(permissions_from_roles(roles, row.organization), row.role)
     ]
     if unauthorized:
         _revoke_where(tx, invitations.c.id.in_(unauthorized), actor_id, at)
 
 
-def permissions_to_invite(role: str) -> frozenset[Permission]:
-    """Return the permissions needed to invite someone with this role."""
-    return frozenset(
-        {Permission.INVITE, Permission.MEMBERS} if role == "admin" else {Permission.INVITE}
-    )
+def may_invite(permissions: Collection[Permission], role: ClientRole) -> bool:
+    """Whether `permissions` allow to invite someone with this role."""
+    return Permission.INVITE in permissions and may_give(permissions, role)
 
 
 def _revoke_where(tx: Connection, condition: ColumnElement[bool], actor_id: str, at: Millis) -> int:
@@ -269,7 +273,7 @@ def list_open_invitations(tx: Connection, organization_id: str, at: Millis) -> l
     """List an organization's invitations that can still be accepted, the newest first."""
     query = select(invitations).where(is_open(at), invitations.c.organization == organization_id)
     rows = fetch_all(tx, query.order_by(invitations.c.id.desc()), InvitationRow)
-    return [Invitation(row.id, row.email, row.role, row.expires_at) for row in rows]
+    return [_invitation_from_row(row) for row in rows]
 
 
 def find_by_token(tx: Connection, token: str, at: Millis) -> tuple[Organization, Invitation]:
@@ -283,13 +287,20 @@ def find_by_token(tx: Connection, token: str, at: Millis) -> tuple[Organization,
     if organization.is_deleted:
         raise NotFound(gettext(OVER_MESSAGE))
     proves_email = row.mailed_hash == hash_secret(token)
-    return organization, Invitation(row.id, row.email, row.role, row.expires_at, proves_email)
+    return organization, _invitation_from_row(row, proves_email=proves_email)
+
+
+def _invitation_from_row(row: InvitationRow, *, proves_email: bool = False) -> Invitation:
+    return Invitation(
+        row.id, row.email, row.role, row.expires_at, row.invited_by, proves_email=proves_email
+    )
 
 
 OVER_MESSAGE = N_(
     "This invitation was already used, was revoked, has expired, or never existed. Ask "
     "for a new one."
 )
+OWN_INVITATION_MESSAGE = N_("You can’t invite yourself. Ask an admin of the organization.")
 
 
 def _check_invited_role(
@@ -299,16 +310,12 @@ def _check_invited_role(
         raise Forbidden(
             gettext("Team membership is managed from the command line: deskwire people employ.")
         )
-    if role not in CLIENT_ROLES:
-        raise Invalid(
-            gettext("This role doesn’t exist."),
-            {"role": gettext("Choose one of: %(words)s", words=", ".join(CLIENT_ROLES))},
-        )
+    parsed = parse_client_role(role)
     permissions = permissions_in(actor.viewer, organization.workspace) & lock_permissions(
         tx, actor.person_id, organization.id
     )
     require_in(permissions, Permission.INVITE)
-    if not permissions_to_invite(role) <= permissions:
+    if not may_invite(permissions, parsed):
         raise Forbidden(gettext("Only an admin can invite another admin."))
 
 

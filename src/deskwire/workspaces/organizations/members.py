@@ -36,7 +36,14 @@ from deskwire.workspaces.organizations.organizations import (
     organizations,
     read_visible_by_id,
 )
-from deskwire.workspaces.organizations.permissions import CLIENT_ROLES, Permission, require
+from deskwire.workspaces.organizations.permissions import (
+    CLIENT_ROLES,
+    Permission,
+    may_give,
+    parse_client_role,
+    permissions_in,
+    require,
+)
 
 LAST_ADMIN_MESSAGE = N_(
     "An organization needs an admin who can sign in. Make someone else an admin first."
@@ -126,22 +133,21 @@ def change_member_role(
 ) -> None:
     """Change the role of a member, and revoke their invitations that the new role does not allow.
 
-    Raises Forbidden for the actor's own role, Conflict if it is the last admin's.
+    Raises Forbidden for the actor's own role and for one that allows more than theirs, and Conflict
+    if it is the last admin's.
     """
     organization = _lock_client_organization(tx, actor, organization_id)
     require(actor.viewer, Permission.MEMBERS, organization.workspace)
     if person_id == actor.person_id:
         raise Forbidden(gettext("You can’t change your own role. Ask another admin."))
-    if role not in CLIENT_ROLES:
-        raise Invalid(
-            gettext("This role doesn’t exist."),
-            {"role": gettext("Choose one of: %(words)s", words=", ".join(CLIENT_ROLES))},
-        )
+    given = parse_client_role(role)
     before = _read_role(tx, organization.id, person_id)
     if before is None:
         raise NotFound(gettext("This member doesn’t exist."))
-    if before == role:
+    if before == given:
         return
+    if not may_give(permissions_in(actor.viewer, organization.workspace), given):
+        raise Forbidden(gettext("Only an admin can make someone else an admin."))
     if before == "admin":
         _require_other_admin(tx, organization.id, person_id)
     member = organization_members
@@ -154,10 +160,13 @@ def change_member_role(
     revoke_unauthorized(tx, person_id, actor.person_id, actor.at)
 
 
-def remove_member(tx: Connection, actor: Actor, organization_id: str, person_id: PersonId) -> None:
+def remove_member_except_tickets(
+    tx: Connection, actor: Actor, organization_id: str, person_id: PersonId
+) -> None:
     """Remove a member from an organization, or leave it, and revoke their invitations into it.
 
-    Their requests stay. Raises Conflict if they are the last admin.
+    They stay participants of its requests: call `offboarding.remove_member` instead. Raises
+    Conflict if they are the last admin.
     """
     organization = _lock_client_organization(tx, actor, organization_id)
     if person_id != actor.person_id:

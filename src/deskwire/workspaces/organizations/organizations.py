@@ -142,7 +142,7 @@ def where_own(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def is_deleted_workspace_uncorrelated(workspace: ColumnElement[str]) -> ColumnElement[bool]:
-    """`is_deleted_workspace` for scans of many rows: reads all deleted organizations once."""
+    """Match like `is_deleted_workspace`, reading all deleted organizations once, for long scans."""
     deleted = select(literal("org:", Text) + organizations.c.id)
     return workspace.in_(deleted.where(organizations.c.deleted_at.is_not(None)))
 
@@ -209,6 +209,17 @@ def read_organizations_by_id(tx: Connection, ids: Collection[str]) -> dict[str, 
         return {}
     query = select(organizations).where(organizations.c.id.in_(ids))
     return {row.id: organization_from_row(row) for row in fetch_all(tx, query, OrganizationRow)}
+
+
+def find_for_share(tx: Connection, organization_id: str) -> Organization | None:
+    """Find an organization that no one changes before the transaction `tx` has ended.
+
+    An event on its channels must not be numbered after a change of its visibility and still name
+    the generation before it: no one would hear it.
+    """
+    query = select(organizations).where(organizations.c.id == organization_id)
+    row = fetch_first(tx, query.with_for_update(read=True), OrganizationRow)
+    return None if row is None else organization_from_row(row)
 
 
 def organization_from_row(row: OrganizationRow) -> Organization:

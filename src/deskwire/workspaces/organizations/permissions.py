@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import STAFF_CHANNEL, Workspace
-from deskwire.kit.errors import Forbidden
+from deskwire.kit.errors import Forbidden, Invalid
 from deskwire.kit.i18n import N_, gettext
 
 ClientRole = Literal["admin", "manager", "member"]
@@ -42,11 +42,11 @@ class Permission(StrEnum):
     INVITE = N_("invite people and revoke invitations")
     CATEGORIES = N_("manage categories")
     MEMBERS = N_("change roles and remove members")
-    PROFILE = N_("change name, address and visibility")
+    PROFILE = N_("change name, web address and visibility")
     DELETE = N_("delete the organization")
     NOTE = N_("read and write internal notes")
     WORK = N_("claim and assign requests, and set status, category, priority and labels")
-    MODERATE = N_("delete other people’s messages and files")
+    MODERATE = N_("delete requests, and other people’s messages and files")
     PEOPLE = N_("see everyone who has an account")
     ORGANIZATIONS = N_("create any number of organizations and change all of them")
     DELIVERIES = N_("see, replay and dismiss deliveries")
@@ -124,6 +124,14 @@ def require_in(permissions: Collection[Permission], permission: Permission) -> N
         )
 
 
+def may_give(permissions: Collection[Permission], role: Role) -> bool:
+    """Whether someone with `permissions` holds everything that `role` allows.
+
+    No one gives more than they hold: they could give it to another account of their own.
+    """
+    return ROLE_PERMISSIONS[role] <= frozenset(permissions)
+
+
 def _refusal_message(permissions: Collection[Permission], permission: Permission) -> str:
     """Return the message for a missing permission: it names who could grant it."""
     if permission in ROLE_PERMISSIONS["admin"]:
@@ -141,6 +149,17 @@ def is_staff(viewer: Viewer) -> bool:
 def roles_with(*permissions: Permission, among: Iterable[Role]) -> list[Role]:
     """Return the roles in `among` that have at least one of `permissions`."""
     return [role for role in among if ROLE_PERMISSIONS[role].intersection(permissions)]
+
+
+def parse_client_role(text: str) -> ClientRole:
+    """Return a role of a client's organization. Raises Invalid if there is none of that name."""
+    role = next((role for role in CLIENT_ROLES if role == text), None)
+    if role is None:
+        raise Invalid(
+            gettext("This role doesn’t exist."),
+            {"role": gettext("Choose one of: %(words)s", words=", ".join(CLIENT_ROLES))},
+        )
+    return role
 
 
 def _parse_role(text: str) -> Role | None:

@@ -121,7 +121,6 @@ def mark_organization_deleted(
         raise Invalid(sentence, {"confirmed": sentence})
     values = {"deleted_at": actor.at, "slug": f"deleted-{organization_id}"}
     deleted = _update_organization(tx, organization_id, values)
-    log.redact_workspace(tx, deleted.workspace)
     event = OrganizationDeleted(**organization_event_fields(actor.person_id, deleted))
     member_channels = read_member_channels(tx, organization_id)
     access_changes = [deleted.workspace, *member_channels, *outsider_channels]

@@ -67,5 +67,5 @@ def slug_conflict_as_invalid(slug: str) -> Iterator[None]:
 
 
 def _slug_taken(slug: str) -> Invalid:
-    sentence = gettext("The address %(slug)s is taken. Choose another one.", slug=slug)
+    sentence = gettext("The web address %(slug)s is taken. Choose another one.", slug=slug)
     return Invalid(sentence, {"slug": sentence})

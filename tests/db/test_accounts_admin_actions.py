@@ -24,7 +24,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def test_a_person_made_in_the_shell_comes_in_by_their_link(db: Database) -> None:
+def test_a_person_created_in_the_cli_signs_in_through_their_link(db: Database) -> None:
     person, token = db.write_sync(admin_actions.create_person, " Ada@Desk.test ")
 
     opened = db.write_sync(
@@ -37,7 +37,7 @@ def test_a_person_made_in_the_shell_comes_in_by_their_link(db: Database) -> None
     assert (listed.person.name, listed.person.email_verified_at is None) == ("Ada Lovelace", False)
 
 
-def test_a_lost_link_can_be_made_again_until_there_is_a_password(db: Database) -> None:
+def test_a_lost_link_can_be_issued_again_until_a_password_is_set(db: Database) -> None:
     ada, lost = db.write_sync(admin_actions.create_person, "ada@desk.test")
 
     again, token = db.write_sync(admin_actions.create_person, "ada@desk.test")
@@ -45,7 +45,7 @@ def test_a_lost_link_can_be_made_again_until_there_is_a_password(db: Database) -
     assert (again.id, token == lost) == (ada.id, False)
 
 
-def test_someone_who_has_a_password_is_not_made_again(db: Database) -> None:
+def test_a_person_with_a_password_cannot_be_created_again(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(passwords.store_hash, ada.id, "hash", 0)
 
@@ -64,7 +64,7 @@ def test_a_reset_link_leaves_the_old_password_until_it_is_used(db: Database) -> 
     assert db.read_sync(passwords.read_hash, ada.id) == "new"
 
 
-def test_everyone_is_listed_with_who_they_are_elsewhere(db: Database) -> None:
+def test_people_are_listed_with_their_linked_accounts(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
     db.write_sync(admin_actions.link_discord_by_email, "bo@desk.test", BO_AT_DISCORD)
 
@@ -83,12 +83,12 @@ def test_unlinking_in_the_cli_names_the_cli_as_actor(db: Database) -> None:
     assert [data["actor"] for _, data, _, _ in read_events(db)] == ["shell", "shell"]
 
 
-def test_an_unknown_address_is_answered_with_where_to_look(db: Database) -> None:
+def test_an_unknown_address_is_refused(db: Database) -> None:
     with pytest.raises(NotFound, match=r"No account has the address 'cy@desk\.test'"):
         db.write_sync(admin_actions.link_discord_by_email, "cy@desk.test", BO_AT_DISCORD)
 
 
-def test_what_is_no_address_makes_no_one(db: Database) -> None:
+def test_an_invalid_address_creates_no_one(db: Database) -> None:
     with pytest.raises(Invalid, match=r"like name@example\.org"):
         db.write_sync(admin_actions.create_person, "ada")
 

@@ -1,4 +1,4 @@
-"""Test account actions where two transactions meet."""
+"""Test authentication where two transactions meet: sign-in, activation, password changes."""
 
 from __future__ import annotations
 
@@ -33,85 +33,89 @@ def db(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def knock(db: Database) -> authentication.SignInAttempt:
+def begin_sign_in(db: Database) -> authentication.SignInAttempt:
     return db.write_sync(authentication.begin_sign_in, ADA, VISIT.client_ip, NOON)
 
 
-def test_a_password_changed_meanwhile_keeps_the_old_one_out(db: Database) -> None:
+def test_an_old_password_is_refused_if_changed_meanwhile(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(passwords.store_hash, ada.id, "old", NOON)
-    matched_the_old = knock(db)
+    matched_the_old = begin_sign_in(db)
     db.write_sync(passwords.store_hash, ada.id, "new", NOON)
 
     assert db.write_sync(authentication.complete_sign_in, matched_the_old, VISIT, NOON) is None
 
 
-def test_no_one_is_admitted_as_no_one(db: Database) -> None:
-    unknown = knock(db)
+def test_an_unknown_address_never_signs_in(db: Database) -> None:
+    unknown = begin_sign_in(db)
 
     assert (unknown.person_id, unknown.password_hash) == (None, None)
     assert db.write_sync(authentication.complete_sign_in, unknown, VISIT, NOON) is None
 
 
-def test_a_person_without_a_password_is_not_admitted_by_having_none(db: Database) -> None:
+def test_a_person_without_a_password_cannot_sign_in(db: Database) -> None:
     create_person(db)
 
-    knocked = knock(db)
+    attempt = begin_sign_in(db)
 
-    assert knocked.password_hash is None
-    assert db.write_sync(authentication.complete_sign_in, knocked, VISIT, NOON) is None
+    assert attempt.password_hash is None
+    assert db.write_sync(authentication.complete_sign_in, attempt, VISIT, NOON) is None
 
 
-def test_a_better_hash_replaces_the_old_one(db: Database) -> None:
+def test_a_hash_with_outdated_parameters_is_upgraded(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(passwords.store_hash, ada.id, "cheap", NOON)
 
-    db.write_sync(authentication.complete_sign_in, knock(db), VISIT, NOON, "dear")
+    db.write_sync(authentication.complete_sign_in, begin_sign_in(db), VISIT, NOON, "dear")
 
     assert db.read_sync(passwords.read_hash, ada.id) == "dear"
 
 
-def test_signing_in_ends_the_session_the_browser_had(db: Database) -> None:
+def test_signing_in_ends_the_previous_session_of_the_browser(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(passwords.store_hash, ada.id, "hash", NOON)
     before, elsewhere = create_session(db, ada), create_session(db, ada)
 
     opened = db.write_sync(
-        authentication.complete_sign_in, knock(db), Browser(None, "", before.token), NOON
+        authentication.complete_sign_in, begin_sign_in(db), Browser(None, "", before.token), NOON
     )
 
     assert opened is not None
     assert db.read_sync(sessions.find_by_token, before.token, NOON) is None
     assert db.read_sync(sessions.find_by_token, elsewhere.token, NOON) is not None
-    assert [data["session"] for _, data, _, _ in read_events(db)] == [before.session.id]
+    assert [(type_, data["session"]) for type_, data, _, _ in read_events(db)] == [
+        ("session.revoked", before.session.id),
+        ("session.created", opened.session.id),
+    ]
 
 
-def test_a_new_password_ends_every_session_and_begins_one(db: Database) -> None:
+def test_a_new_password_ends_every_session_and_creates_one(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(passwords.store_hash, ada.id, "old", NOON)
     here, elsewhere = create_session(db, ada), create_session(db, ada)
     visit = Browser(None, "", here.token)
 
-    opened = db.write_sync(authentication.change_password, knock(db), "new", visit, NOON)
+    opened = db.write_sync(authentication.change_password, begin_sign_in(db), "new", visit, NOON)
 
     assert opened is not None
-    ended = {data["session"] for _, data, _, _ in read_events(db)}
+    events = [(type_, data["session"]) for type_, data, _, _ in read_events(db)]
+    ended = {session for type_, session in events if type_ == "session.revoked"}
     assert ended == {here.session.id, elsewhere.session.id}
     living = [here.session.id, elsewhere.session.id, opened.session.id]
     assert list(db.read_sync(sessions.read_expiry_times, living, NOON)) == [opened.session.id]
 
 
-def test_success_makes_earlier_mistakes_forgotten(db: Database) -> None:
+def test_a_successful_sign_in_clears_earlier_failures(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(passwords.store_hash, ada.id, "hash", NOON)
     count_failed_sign_ins(db, 4, at=NOON)
 
-    db.write_sync(authentication.complete_sign_in, knock(db), VISIT, NOON)
+    db.write_sync(authentication.complete_sign_in, begin_sign_in(db), VISIT, NOON)
 
     count_failed_sign_ins(db, 5, at=NOON)
 
 
-def test_a_welcome_sets_name_password_and_verifies_the_address(db: Database) -> None:
+def test_an_activation_link_sets_name_and_password_and_verifies_the_address(db: Database) -> None:
     ada = create_person(db, "ada")
     token = db.write_sync(links.issue, ada.id, "sign-in", NOON)
 
@@ -123,7 +127,7 @@ def test_a_welcome_sets_name_password_and_verifies_the_address(db: Database) -> 
     assert db.read_sync(passwords.read_hash, ada.id) == "hash"
 
 
-def test_a_used_welcome_changes_nothing_more(db: Database) -> None:
+def test_a_used_activation_link_changes_nothing(db: Database) -> None:
     ada = create_person(db)
     token = db.write_sync(links.issue, ada.id, "sign-in", NOON)
     db.write_sync(authentication.redeem_activation_link, token, "Ada", "first", VISIT, NOON)
@@ -134,7 +138,7 @@ def test_a_used_welcome_changes_nothing_more(db: Database) -> None:
     assert db.read_sync(passwords.read_hash, ada.id) == "first"
 
 
-def test_of_eight_welcomes_at_once_one_signs_in(db: Database) -> None:
+def test_of_eight_concurrent_activations_one_signs_in(db: Database) -> None:
     ada = create_person(db)
     token = db.write_sync(links.issue, ada.id, "sign-in", NOON)
 
@@ -162,16 +166,16 @@ def test_a_reset_ends_the_sessions_opened_with_the_old_password(db: Database) ->
     assert db.read_sync(sessions.find_by_token, of_eve.token, NOON) is None
 
 
-def test_one_address_makes_one_account(db: Database) -> None:
+def test_an_address_can_sign_up_once(db: Database) -> None:
     create_person(db)
 
     with pytest.raises(Conflict):
         db.write_sync(authentication.sign_up, "Eve", ADA, "hash", VISIT, NOON)
 
 
-def test_secrets_are_not_shown(db: Database) -> None:
+def test_secrets_are_not_in_a_repr(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(passwords.store_hash, ada.id, "the-hash", NOON)
 
-    assert "the-hash" not in repr(knock(db))
+    assert "the-hash" not in repr(begin_sign_in(db))
     assert "the-token" not in repr(Browser(None, "", "the-token"))

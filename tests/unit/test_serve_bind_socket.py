@@ -1,4 +1,4 @@
-"""Test that a server that cannot listen says what to do, by the cause."""
+"""Test that a server that cannot bind its socket says what to do, by cause."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fail_with(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "bind", bind)
 
 
-def test_a_port_in_use_names_another() -> None:
+def test_a_port_in_use_is_reported_with_another_to_try() -> None:
     with closing(bind_socket("127.0.0.1", 0)) as taken:
         taken.listen()
         port = taken.getsockname()[1]
@@ -33,21 +33,23 @@ def test_a_port_in_use_names_another() -> None:
         assert f"PORT={port + 1}" in refusal("127.0.0.1", port)
 
 
-def test_the_last_port_names_one_that_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_highest_port_in_use_suggests_a_valid_one(monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(errno.EADDRINUSE, monkeypatch)
 
     assert "PORT=65534" in refusal("127.0.0.1", 65535)
 
 
 @pytest.mark.parametrize("host", ["198.51.100.7", "2001:db8::1", "a" * 70])
-def test_a_host_that_is_not_this_machine_is_not_a_port_in_use(host: str) -> None:
+def test_a_foreign_host_is_not_reported_as_a_port_in_use(host: str) -> None:
     output = refusal(host, 8000)
 
     assert "HOST must be an address of this machine" in output
     assert "Stop the program" not in output
 
 
-def test_a_name_no_one_knows_is_not_a_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unresolvable_host_is_not_reported_as_a_port_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def bind(_self: socket.socket, _address: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 

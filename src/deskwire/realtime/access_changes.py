@@ -1,0 +1,71 @@
+"""Find whose access an entry may change, and let streams hear the entry that admits them to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from deskwire.events.channels import PersonId, person_of_channel
+from deskwire.events.log import Entry
+from deskwire.realtime.fanout import Fanout
+from deskwire.realtime.subscription import Subscription
+
+SubscriptionsByPerson = Mapping[PersonId, Sequence[Subscription]]
+
+
+def find_affected_people(
+    entry: Entry, fanout: Fanout, in_flight: Collection[PersonId]
+) -> set[PersonId]:
+    """Return the people whose access `entry` may change.
+
+    `in_flight` are those who are being authorized.
+    """
+    affected: set[PersonId] = set()
+    for channel in entry.access_changes:
+        affected.update(each.caller.person for each in fanout.subscriptions_on(channel))
+        if person := person_of_channel(channel):
+            affected.add(person)  # even if their first authorization is still in flight
+        else:
+            affected.update(in_flight)  # they may hold the channel
+    return affected
+
+
+class AdmittingEntry:
+    """Remember which streams do not hear an entry that may give them one of its channels.
+
+    `ticket.created` gives its opener `ticket:ID`, and is sent on it. While the entry is written the
+    opener does not hold the channel yet; once they have been authorized, they examine it again.
+    """
+
+    def __init__(self) -> None:
+        self._entry: Entry | None = None
+        self._untold: set[Subscription] = set()
+
+    def expect(self, entry: Entry, by_person: SubscriptionsByPerson) -> None:
+        """Note who does not hear `entry`, which is about to be written."""
+        people = filter(None, map(person_of_channel, entry.access_changes))
+        self._entry = entry
+        self._untold = {
+            subscription
+            for person in people
+            for subscription in by_person.get(person, ())
+            if not _hears(subscription, entry)
+        }
+
+    def note_replay(self, subscription: Subscription) -> None:
+        """Forget a stream that has heard the entry after all, in a replay."""
+        entry = self._entry
+        if entry is None or subscription.position < entry.position:
+            return
+        if subscription in self._untold and _hears(subscription, entry):
+            self._untold.discard(subscription)
+
+    def rewind(self) -> None:
+        """Move the streams that did not hear the entry back to it; all of them are suspended."""
+        for subscription in self._untold:
+            if self._entry is not None and subscription.position == self._entry.position:
+                subscription.position -= 1
+        self._entry, self._untold = None, set()
+
+
+def _hears(subscription: Subscription, entry: Entry) -> bool:
+    return not set(subscription.channels).isdisjoint(entry.channels)
