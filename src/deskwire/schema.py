@@ -17,8 +17,9 @@ from sqlalchemy import Connection, event, inspect
 
 from deskwire.accounts import identities, links, passwords, people, rate_limit, sessions
 from deskwire.direct_edits import change_log, triggers
+from deskwire.dispatches import store as dispatches
 from deskwire.events import log
-from deskwire.kit import mail
+from deskwire.events.consumers import store as consumers
 from deskwire.kit.db import Database, acquire_advisory_lock, allow_long_statements, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.private_files import create_private_folder, new_private_file
@@ -27,7 +28,7 @@ from deskwire.tickets import messages, search_index, tables
 from deskwire.tickets.files import attachments
 from deskwire.tickets.queries import counts, daily_counts
 from deskwire.webhooks import deliveries
-from deskwire.workspaces import name_index, names
+from deskwire.workspaces import name_index, names, role_audit
 from deskwire.workspaces.guilds import guilds, members, roles
 from deskwire.workspaces.organizations import categories, invitations, organizations
 
@@ -45,14 +46,15 @@ TABLE_MODULES = (
     counts,
     daily_counts,
     deliveries,
+    dispatches,
     attachments,
     categories,
+    consumers,
     guilds,
     identities,
     invitations,
     links,
     log,
-    mail,
     members,
     messages,
     name_index,
@@ -61,6 +63,7 @@ TABLE_MODULES = (
     organizations,
     passwords,
     people,
+    role_audit,
     roles,
     sessions,
     rate_limit,

@@ -14,11 +14,11 @@ from deskwire.accounts.links import Purpose
 from deskwire.accounts.people import Person
 from deskwire.accounts.rate_limit import RATE_LIMITS, RateLimits
 from deskwire.events.channels import PersonId
-from deskwire.kit import mail
+from deskwire.dispatches import mail
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict
 from deskwire.kit.i18n import gettext
-from deskwire.kit.mail import MailContent
+from deskwire.dispatches.mail import MailContent
 
 VERIFY_PURPOSES: tuple[Purpose, ...] = ("verify",)
 ComposeLinkMail = Callable[[Person, str], MailContent]  # the recipient, the link's secret
@@ -30,7 +30,7 @@ def send_link(
     """Mail a person a new link. It replaces unused ones for the same purpose."""
     assert person.email is not None
     content = compose_mail(person, links.issue(tx, person.id, purpose, at))
-    mail.queue(tx, person.email, content.subject, content.text, content.html, at)
+    mail.queue(tx, f"person:{person.id}", person.email, content, at)
 
 
 def request_password_reset(

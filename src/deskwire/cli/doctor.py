@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from deskwire.direct_edits.change_log import list_problems
+from deskwire.events.consumers.admin import ConsumerState, list_consumers
 from deskwire.events.log import count_outbox, read_epoch, read_head
 from deskwire.kit.connect import connect_database
 from deskwire.kit.db import is_postgresql
@@ -118,7 +119,29 @@ def _check_contents(tx: Connection) -> list[Finding]:
     findings = [Finding(True, f"log at position {read_head(tx)} of epoch {read_epoch(tx)}")]
     if waiting := count_outbox(tx):
         findings.append(Finding(True, f"events waiting for a server: {waiting}"))
-    return [*findings, _check_deliveries(count_by_state(tx)), *_check_direct_edits(tx)]
+    return [
+        *findings,
+        _check_deliveries(count_by_state(tx)),
+        *_check_direct_edits(tx),
+        *map(_check_consumer, list_consumers(tx)),
+    ]
+
+
+def _check_consumer(state: ConsumerState) -> Finding:
+    """Report a consumer that is stopped, or has set events aside or lost some."""
+    problems = list[str]()
+    if state.is_stopped:
+        problems.append(f"is stopped (`deskwire consumers start {state.name}`)")
+    if state.failure_count:
+        problems.append(
+            f"has set {state.failure_count:,} events aside, last for {state.last_error} "
+            f"(`deskwire consumers list`, then `retry` or `dismiss`)"
+        )
+    if state.lost:
+        problems.append(f"has lost {state.lost:,} events that LOG_DAYS removed before their turn")
+    if problems:
+        return Finding(False, f"consumer {state.name} {', and '.join(problems)}")
+    return Finding(True, f"consumer {state.name}: {state.lag:,} events behind")
 
 
 def _check_direct_edits(tx: Connection) -> list[Finding]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deskwire import __version__
+from deskwire.cli import consumers
 from deskwire.cli.context import (
     find_base_url,
     format_welcome_link,
@@ -41,6 +42,8 @@ app.add_typer(guilds, name="guilds")
 app.add_typer(webhook, name="webhook")
 app.add_typer(deliveries, name="deliveries")
 app.add_typer(events, name="events")
+app.add_typer(consumers.app, name="consumers")
+app.command("audit")(consumers.print_audit)
 
 TAIL_LENGTH = 20  # events that `events tail --no-follow` prints
 TAIL_BATCH_SIZE = 500  # events per query

@@ -9,8 +9,11 @@ from itertools import takewhile
 
 from sqlalchemy import Connection, delete, select, update
 
+from deskwire.events.consumers.store import read_slowest_position
 from deskwire.events.log import log, log_state
-from deskwire.kit.clock import Millis
+from deskwire.kit.clock import DAY, Millis
+
+MAX_WAIT = 7 * DAY  # ms for which an expired entry waits for a consumer that has not planned it
 
 
 def trim_log(tx: Connection, before: Millis, limit: int) -> int:
@@ -18,11 +21,19 @@ def trim_log(tx: Connection, before: Millis, limit: int) -> int:
 
     The first younger entry ends the trimming, whatever follows it: a clock that was wrong for a
     while may keep entries for too long, but never deletes one too early. So does an entry whose
-    erasure is unfinished: nothing else knows what is to be erased.
+    erasure is unfinished: nothing else knows what is to be erased. And so does, for MAX_WAIT, one
+    that a running consumer has not planned.
     """
+    slowest = read_slowest_position(tx)
+
     oldest = select(log.c.position, log.c.at, log.c.erased_to).order_by(log.c.position).limit(limit)
     old = list(
-        takewhile(lambda entry: entry.at < before and entry.erased_to is None, tx.execute(oldest))
+        takewhile(
+            lambda entry: entry.at < before
+            and entry.erased_to is None
+            and (slowest is None or entry.position <= slowest or entry.at < before - MAX_WAIT),
+            tx.execute(oldest),
+        )
     )
     if not old:
         return 0

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from deskwire.accounts import admin_actions as accounts
 from deskwire.accounts.identities import SUBJECT_PATTERNS, parse_principal
+from deskwire.events.consumers import admin as consumers
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.server import admin_sql
@@ -96,6 +97,31 @@ def _set_permissions(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     return {"permissions": arguments["permissions"], "known": is_known}
 
 
+def _rewind_consumer(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    consumers.rewind(tx, arguments["name"], int(arguments["position"]))
+    return {}
+
+
+def _stop_consumer(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    consumers.set_stopped(tx, arguments["name"], stopped=True)
+    return {}
+
+
+def _start_consumer(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    consumers.set_stopped(tx, arguments["name"], stopped=False)
+    return {}
+
+
+def _retry_consumer(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    consumers.retry_failures(tx, arguments["name"], now())
+    return {}
+
+
+def _dismiss_failure(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    consumers.dismiss_failure(tx, arguments["name"], int(arguments["position"]))
+    return {}
+
+
 def _run_sql(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     return admin_sql.run_statement(tx, arguments["statement"])
 
@@ -109,5 +135,10 @@ COMMANDS: dict[str, Command] = {
     "deliveries.replay": _replay_delivery,
     "deliveries.dismiss": _dismiss_delivery,
     "guilds.permit": _set_permissions,
+    "consumers.rewind": _rewind_consumer,
+    "consumers.stop": _stop_consumer,
+    "consumers.start": _start_consumer,
+    "consumers.retry": _retry_consumer,
+    "consumers.dismiss": _dismiss_failure,
     "sql": _run_sql,
 }

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from deskwire.accounts.purge import delete_expired
+from deskwire.dispatches import admin as dispatches
 from deskwire.events.retention import read_floor, trim_log
-from deskwire.kit import mail
 from deskwire.kit.clock import DAY, Clock, Millis, now
 from deskwire.kit.db import Database
 from deskwire.realtime.buffer import EventBuffer
@@ -62,10 +62,11 @@ class Retention:
     async def sweep(self) -> None:
         """Delete everything that has expired."""
         await self._db.write(delete_expired, self._clock())
-        await self._db.write(mail.delete_expired, self._clock())
         await self._delete_in_batches("log entries", trim_log, self._days.log)
         self._buffer.trim(await self._db.read(read_floor))  # another process may have trimmed it
         await self._delete_in_batches("settled deliveries", delete_settled, self._days.deliveries)
+        days = dispatches.RETENTION // DAY
+        await self._delete_in_batches("finished dispatches", dispatches.delete_finished, days)
 
     async def _delete_in_batches(self, label: str, delete_batch: DeleteBatch, days: int) -> None:
         # One transaction per batch, so that other writes get their turn in between.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deskwire.kit import mail
+from deskwire.dispatches import mail
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.rendering.render import Render
 

@@ -12,7 +12,7 @@ from deskwire.events import channels, log
 from deskwire.events.channels import STAFF_CHANNEL, PersonId
 from deskwire.events.redaction import FORMER_MEMBER
 from deskwire.events.types.registry import MemberRemoved, NamedRef, PrincipalRef
-from deskwire.kit import mail
+from deskwire.dispatches import mail
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.kit.i18n import gettext, ngettext

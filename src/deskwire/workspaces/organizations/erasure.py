@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, select, update
 
-from deskwire.kit import mail
+from deskwire.dispatches import mail
 from deskwire.kit.rows import fetch_first
 from deskwire.workspaces.name_index import name_words
 from deskwire.workspaces.organizations.categories import categories
-from deskwire.workspaces.organizations.invitations import invitations
+from deskwire.workspaces.organizations.invitations import invitations, mail_key
 from deskwire.workspaces.organizations.organizations import OrganizationRow, organizations
 
 WORDS_PER_SLICE = 500  # rows; an organization has a few words per person
@@ -34,7 +34,7 @@ def erase_organization(tx: Connection, organization_id: str) -> bool:
     if list(found := tx.execute(words).scalars().all()):
         tx.execute(delete(name_words).where(some, name_words.c.word.in_(found)))
         return False
-    _delete_invitations(tx, organization_id, row)
+    _delete_invitations(tx, organization_id)
     mine = categories.c.organization == organization_id
     cleared = {"name": "", "revision": categories.c.revision + 1}
     tx.execute(update(categories).where(mine, categories.c.name != "").values(cleared))
@@ -44,12 +44,11 @@ def erase_organization(tx: Connection, organization_id: str) -> bool:
     return True
 
 
-def _delete_invitations(tx: Connection, organization_id: str, row: OrganizationRow | None) -> None:
+def _delete_invitations(tx: Connection, organization_id: str) -> None:
     """Delete an organization's invitations, and the mail that brought them."""
     theirs = invitations.c.organization == organization_id
-    recipients = tx.execute(select(invitations.c.email).where(theirs).distinct()).scalars().all()
-    if row is not None and row.name:
-        mail.delete_mentioning(tx, recipients, row.name)
+    ids = tx.execute(select(invitations.c.id).where(theirs)).scalars()
+    mail.delete_by_keys(tx, [mail_key(id_) for id_ in ids])
     tx.execute(delete(invitations).where(theirs))
 
 

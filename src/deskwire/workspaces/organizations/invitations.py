@@ -34,13 +34,13 @@ from deskwire.accounts.people import mask_email, parse_email
 from deskwire.events import channels, log
 from deskwire.events.channels import STAFF_CHANNEL, PersonId, Workspace
 from deskwire.events.types.registry import InvitationAccepted, InvitationCreated, InvitationRevoked
-from deskwire.kit import mail
+from deskwire.dispatches import mail
 from deskwire.kit.clock import DAY, Millis
 from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import Conflict, Forbidden, NotFound
 from deskwire.kit.i18n import N_, gettext
 from deskwire.kit.ids import hash_secret, new_id, new_secret
-from deskwire.kit.mail import MailContent
+from deskwire.dispatches.mail import MailContent
 from deskwire.kit.rows import fetch_all, fetch_first, fetch_one
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.member_permissions import (
@@ -172,8 +172,13 @@ def invite(
     if compose_mail is not None:
         inviter_name = inviter.name if inviter else organization.name
         content = compose_mail(inviter_name, organization.name, mailed_secret)
-        mail.queue(tx, address, content.subject, content.text, content.html, actor.at)
+        mail.queue(tx, mail_key(invitation_id), address, content, actor.at)
     return shown_secret
+
+
+def mail_key(invitation_id: str) -> str:
+    """Return the key of the mail that brings an invitation."""
+    return f"invitation:{invitation_id}"
 
 
 def _insert_invitation(

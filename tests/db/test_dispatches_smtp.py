@@ -1,4 +1,4 @@
-"""Test the mail sender: queued mail reaches a real server once, and is retried on failure."""
+"""Test mail as dispatches: it reaches a real server once, and is retried on failure."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from email import message_from_bytes
 from email.message import Message
 from email.policy import default
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from sqlalchemy import Connection, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection
 
-from deskwire.kit import mail, mail_sender
+from deskwire.dispatches import mail, smtp
+from deskwire.dispatches.claims import Wanted, claim_due
+from deskwire.dispatches.dispatcher import Dispatcher
+from deskwire.dispatches.mail import MailContent
+from deskwire.dispatches.smtp import SmtpTarget
 from deskwire.kit.clock import DAY, MINUTE
 from deskwire.kit.db import Database
-from deskwire.kit.mail_sender import MailSender
 from deskwire.kit.smtp_url import SmtpServer
 from tests.fixtures.accounts import NOON, FakeClock, dump_database
 from tests.fixtures.databases import create_database
+from tests.fixtures.dispatching import read_dispatches, send_due_dispatches
 
 SECRET = "https://desk.test/reset/very-secret"
 
@@ -90,70 +92,77 @@ def db(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def post(db: Database, to: str = "ada@desk.test", at: int = NOON, subject: str = "Hello") -> None:
-    db.write_sync(mail.queue, to, subject, f"Open {SECRET}", f'<a href="{SECRET}">Open</a>', at)
+def post(
+    db: Database, to: str = "ada@desk.test", at: int = NOON, subject: str = "Hello", key: str = ""
+) -> None:
+    content = MailContent(subject, f"Open {SECRET}", f'<a href="{SECRET}">Open</a>')
+    db.write_sync(mail.queue, key or to, to, content, at)
 
 
-def rows(db: Database) -> list[Any]:
-    def read(tx: Connection) -> list[Any]:
-        return list(tx.execute(select(mail.mails).order_by(mail.mails.c.id)))
-
-    return db.read_sync(read)
+def make_dispatcher(db: Database, server: SmtpServer, clock: FakeClock | None = None) -> Dispatcher:
+    return Dispatcher(db, [SmtpTarget(server)], clock or FakeClock(), jitter=lambda: 1.0)
 
 
 async def test_a_queued_mail_reaches_the_server_as_text_and_html(
     db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
     post(db)
-
-    assert await MailSender(db, smtp_server_url, FakeClock()).send_next()
+    await send_due_dispatches(make_dispatcher(db, smtp_server_url))
 
     [message] = mail_server.messages
     assert (message["from"], message["to"]) == ("Desk <desk@desk.test>", "ada@desk.test")
     assert message["auto-submitted"] == "auto-generated"
     assert [part.get_content_type() for part in message.walk()][1:] == ["text/plain", "text/html"]
-    [row] = rows(db)
-    assert (row.sent_at, row.failed_at, row.problem) == (NOON, None, None)
+    [row] = read_dispatches(db)
+    assert (row.state, row.finished_at, row.result) == ("done", NOON, "250")
 
 
 async def test_a_sent_mail_is_not_sent_again_and_its_link_is_erased(
     db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
     clock = FakeClock()
-    sender = MailSender(db, smtp_server_url, clock)
+    dispatcher = make_dispatcher(db, smtp_server_url, clock)
     post(db)
-
-    assert [await sender.send_next() for _ in range(2)] == [True, False]
+    await send_due_dispatches(dispatcher)
     clock.at += DAY
-    assert not await sender.send_next()
+    await send_due_dispatches(dispatcher)
 
     assert len(mail_server.received) == 1
     assert SECRET not in dump_database(db)
 
 
-async def test_a_refused_mail_is_retried_and_then_given_up(
-    db: Database,
-    smtp_server_url: SmtpServer,
-    mail_server: FakeMailServer,
-    caplog: pytest.LogCaptureFixture,
+async def test_a_mail_refused_for_now_is_retried_and_then_given_up(
+    db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
     mail_server.answer = "451 not now"
-    clock = FakeClock()
-    sender = MailSender(db, smtp_server_url, clock)
+    clock, attempts = FakeClock(), list[int]()
+    dispatcher = make_dispatcher(db, smtp_server_url, clock)
     post(db)
-    tried = []
+    for _ in range(20):
+        await send_due_dispatches(dispatcher)
+        [row] = read_dispatches(db)
+        attempts.append(row.attempts)
+        if row.state == "dead":
+            break
+        assert row.due_at > clock.at
+        clock.at = row.due_at
 
-    for minute in range(4 * 60):
-        clock.at = NOON + minute * MINUTE
-        if await sender.send_next():
-            tried.append(minute)
+    assert attempts == list(range(1, 11))
+    assert row.state == "dead"
+    assert row.last_error is not None
+    assert "451" in row.last_error
+    assert SECRET not in dump_database(db)
 
-    assert tried == [0, 1, 6, 36, 156]
-    [row] = rows(db)
-    assert row.sent_at is None
-    assert row.failed_at == NOON + 156 * MINUTE
-    assert "451" in row.problem
-    assert "given up" in caplog.text
+
+async def test_a_mail_refused_for_good_is_not_tried_again(
+    db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
+) -> None:
+    mail_server.answer = "550 no such mailbox"
+    post(db)
+    post(db, to="bo@desk.test")
+    await send_due_dispatches(make_dispatcher(db, smtp_server_url))
+
+    assert [(row.state, row.attempts) for row in read_dispatches(db)] == [("dead", 1)] * 2
 
 
 async def test_content_and_recipient_of_a_mail_are_never_logged(
@@ -164,118 +173,96 @@ async def test_content_and_recipient_of_a_mail_are_never_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     mail_server.answer = f"554 refused: {SECRET}"
-    post(db)
-
-    await MailSender(db, smtp_server_url, FakeClock()).send_next()
+    post(db, key="person:1")
+    await send_due_dispatches(make_dispatcher(db, smtp_server_url))
 
     assert "was not sent" in caplog.text
     ours = [r.getMessage() for r in caplog.records if r.name.startswith("deskwire")]
     assert not any(SECRET in line or "ada@desk.test" in line for line in ours)
-    assert SECRET not in rows(db)[0].problem
+    assert SECRET not in dump_database(db)
+    assert "ada@desk.test" not in dump_database(db), "it is emptied once it is given up"
 
 
-async def test_an_unreachable_server_is_recorded_as_a_problem(
+async def test_an_unreachable_server_uses_up_no_attempt(
     db: Database, smtp_server_url: SmtpServer
 ) -> None:
     post(db)
+    await send_due_dispatches(make_dispatcher(db, replace(smtp_server_url, port=1)))
 
-    assert await MailSender(db, replace(smtp_server_url, port=1), FakeClock()).send_next()
-
-    [row] = rows(db)
-    assert (row.sent_at, row.tries, row.due_at) == (None, 1, NOON + MINUTE)
-    assert "cannot be used" in row.problem
+    [row] = read_dispatches(db)
+    assert (row.state, row.attempts) == ("ready", 0)
+    assert row.last_error is not None
+    assert "cannot be used" in row.last_error
 
 
 async def test_an_address_that_cannot_be_encoded_does_not_stop_other_mails(
     db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
     post(db, to="ada@desk.test\r\nBcc: eve@desk.test")
-    post(db, to="bo@desk.test", at=NOON + 1)
-    sender = MailSender(db, smtp_server_url, FakeClock(NOON + 1))
-
-    assert [await sender.send_next() for _ in range(3)] == [True, True, False]
+    post(db, to="bo@desk.test")
+    await send_due_dispatches(make_dispatcher(db, smtp_server_url))
 
     assert [each.rcpt_tos for each in mail_server.received] == [["bo@desk.test"]]
+    assert [row.state for row in read_dispatches(db)] == ["dead", "done"]
 
 
 async def test_a_subject_cannot_add_a_header(
     db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
     post(db, subject="Hello\r\nBcc: eve@desk.test")
-
-    await MailSender(db, smtp_server_url, FakeClock()).send_next()
+    await send_due_dispatches(make_dispatcher(db, smtp_server_url))
 
     [envelope], [message] = mail_server.received, mail_server.messages
     assert envelope.rcpt_tos == ["ada@desk.test"]
     assert message["bcc"] is None
 
 
-async def test_several_senders_send_each_mail_once(
+async def test_several_processes_send_each_mail_once(
     db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
-    for number in range(8):
+    for number in range(12):
         post(db, to=f"n{number}@desk.test")
-    senders = [MailSender(db, smtp_server_url, FakeClock()) for _ in range(4)]
-
-    async def send_all(sender: MailSender) -> None:
-        while await sender.send_next():
-            pass
+    dispatchers = [make_dispatcher(db, smtp_server_url) for _ in range(4)]
 
     async with anyio.create_task_group() as tasks:
-        for sender in senders:
-            tasks.start_soon(send_all, sender)
+        for dispatcher in dispatchers:
+            tasks.start_soon(send_due_dispatches, dispatcher)
 
     sent = sorted(address for each in mail_server.received for address in each.rcpt_tos)
-    assert sent == [f"n{number}@desk.test" for number in range(8)]
-
-
-def test_a_mail_is_retried_if_its_sender_dies_while_sending(
-    db: Database,
-) -> None:
-    post(db)
-    claimed = db.write_sync(mail.claim_due, NOON)
-
-    at_once = db.write_sync(mail.claim_due, NOON + MINUTE - 1)
-    later = db.write_sync(mail.claim_due, NOON + MINUTE)
-
-    assert claimed is not None
-    assert at_once is None
-    assert later is not None
-    assert (later.id, later.tries) == (claimed.id, 2)
+    assert sent == sorted(f"n{number}@desk.test" for number in range(12))
 
 
 def test_a_mail_of_a_rolled_back_transaction_is_not_sent(db: Database) -> None:
     def fail(tx: Connection) -> None:
-        mail.queue(tx, "ada@desk.test", "Hello", "text", "html", NOON)
+        mail.queue(tx, "person:1", "ada@desk.test", MailContent("Hello", "text", "html"), NOON)
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
         db.write_sync(fail)
 
-    assert db.write_sync(mail.claim_due, NOON) is None
+    assert read_dispatches(db) == []
 
 
-def test_a_mail_unsent_for_a_day_is_given_up(db: Database) -> None:
+def test_a_mail_unsent_for_a_day_is_given_up(db: Database, smtp_server_url: SmtpServer) -> None:
     post(db)
+    target = SmtpTarget(smtp_server_url)
 
-    assert db.write_sync(mail.claim_due, NOON + DAY) is None
-
-    [row] = rows(db)
-    assert row.failed_at == NOON + DAY
+    assert db.write_sync(claim_due, target, NOON + DAY, [Wanted(10)]) == []
+    assert [row.state for row in read_dispatches(db)] == ["dead"]
     assert SECRET not in dump_database(db)
 
 
-async def test_a_running_sender_sends_a_mail_as_soon_as_it_is_queued(
+async def test_a_running_dispatcher_sends_a_mail_as_soon_as_it_is_queued(
     db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
-    sender = MailSender(db, smtp_server_url, FakeClock())
-    db.set_commit_listener(sender.on_committed)
+    dispatcher = make_dispatcher(db, smtp_server_url)
+    db.set_commit_listener(dispatcher.on_committed)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(sender.run)
+        tasks.start_soon(dispatcher.run)
         await anyio.wait_all_tasks_blocked()
         await anyio.to_thread.run_sync(post, db)
-        with anyio.fail_after(10):  # less than the floor
+        with anyio.fail_after(30):
             while not mail_server.received:  # noqa: ASYNC110 - the server announces nothing
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
@@ -288,7 +275,7 @@ async def test_a_mail_being_sent_at_shutdown_is_finished_and_recorded(
 ) -> None:
     post(db)
     mail_server.is_slow = True
-    running = asyncio.create_task(MailSender(db, smtp_server_url, FakeClock()).run())
+    running = asyncio.create_task(make_dispatcher(db, smtp_server_url).run())
     await mail_server.has_mail.wait()
 
     running.cancel()
@@ -297,7 +284,7 @@ async def test_a_mail_being_sent_at_shutdown_is_finished_and_recorded(
     await asyncio.wait({running})
 
     assert running.cancelled()
-    assert [row.sent_at for row in rows(db)] == [NOON]
+    assert [row.state for row in read_dispatches(db)] == ["done"]
     assert len(mail_server.received) == 1
 
 
@@ -307,17 +294,18 @@ async def test_a_silent_server_does_not_block_the_shutdown(
     mail_server: FakeMailServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mail_sender, "STOP_TIMEOUT", 0.01)
+    monkeypatch.setattr(SmtpTarget, "stop_timeout", 0.01)
     post(db)
     mail_server.is_slow = True
-    running = asyncio.create_task(MailSender(db, smtp_server_url, FakeClock()).run())
+    running = asyncio.create_task(make_dispatcher(db, smtp_server_url).run())
     await mail_server.has_mail.wait()
 
     running.cancel()
     await asyncio.wait({running})
 
     assert running.cancelled()
-    assert [(row.sent_at, row.due_at) for row in rows(db)] == [(None, NOON + MINUTE)]
+    [row] = read_dispatches(db)
+    assert (row.state, row.claimed_until) == ("ready", NOON + MINUTE), "sent again after its lease"
 
 
 async def test_a_connection_in_progress_is_closed_at_shutdown(db: Database) -> None:
@@ -333,7 +321,7 @@ async def test_a_connection_in_progress_is_closed_at_shutdown(db: Database) -> N
     port = silent.sockets[0].getsockname()[1]
     post(db)
     server = SmtpServer("127.0.0.1", port, False, None, "desk@desk.test")
-    running = asyncio.create_task(MailSender(db, server, FakeClock()).run())
+    running = asyncio.create_task(make_dispatcher(db, server).run())
     await is_reached.wait()
 
     running.cancel()
@@ -341,7 +329,8 @@ async def test_a_connection_in_progress_is_closed_at_shutdown(db: Database) -> N
 
     await is_closed.wait()
     silent.close()
-    assert [row.sent_at for row in rows(db)] == [None]
+    [row] = read_dispatches(db)
+    assert (row.state, row.claimed_until) == ("ready", 0), "another process can send it now"
 
 
 async def test_a_mail_counts_as_sent_if_quit_is_not_answered(
@@ -350,44 +339,21 @@ async def test_a_mail_counts_as_sent_if_quit_is_not_answered(
     mail_server: FakeMailServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mail_sender, "SEND_TIMEOUT", 5.0)
-    monkeypatch.setattr(mail_sender, "QUIT_TIMEOUT", 0.01, raising=False)
+    monkeypatch.setattr(smtp, "QUIT_TIMEOUT", 0.01)
     mail_server.hides_goodbye = True
     post(db)
+    await send_due_dispatches(make_dispatcher(db, smtp_server_url))
 
-    await MailSender(db, smtp_server_url, FakeClock()).send_next()
-
-    assert [(row.sent_at, row.problem) for row in rows(db)] == [(NOON, None)]
-
-
-async def test_a_sent_mail_is_recorded_once_the_database_works_again(
-    db: Database,
-    smtp_server_url: SmtpServer,
-    mail_server: FakeMailServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    record, refusals = mail.record_attempt, iter(range(2))
-
-    def refuse_twice(tx: Connection, *arguments: Any) -> Any:
-        if next(refusals, None) is not None:
-            raise OperationalError("UPDATE", None, Exception("the database is locked"))
-        return record(tx, *arguments)
-
-    monkeypatch.setattr(mail, "record_attempt", refuse_twice)
-    post(db)
-
-    await MailSender(db, smtp_server_url, FakeClock()).send_next()
-
-    assert [row.sent_at for row in rows(db)] == [NOON]
-    assert len(mail_server.received) == 1
+    assert [row.state for row in read_dispatches(db)] == ["done"]
 
 
 async def test_a_server_without_required_tls_gets_no_mail(
     db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
     post(db)
-
-    await MailSender(db, replace(smtp_server_url, requires_tls=True), FakeClock()).send_next()
+    await send_due_dispatches(make_dispatcher(db, replace(smtp_server_url, requires_tls=True)))
 
     assert mail_server.received == []
-    assert "it offers no STARTTLS" in rows(db)[0].problem
+    [row] = read_dispatches(db)
+    assert row.last_error is not None
+    assert "it offers no STARTTLS" in row.last_error

@@ -10,9 +10,7 @@ from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Event, Thread
 
-from sqlalchemy import select
-
-from deskwire.kit.mail import mails
+from tests.fixtures.dispatching import read_dispatches
 from tests.fixtures.server import running_server
 
 LIMIT = 30.0  # s for what takes milliseconds on a quiet machine
@@ -79,11 +77,11 @@ def test_a_mail_being_sent_at_sigterm_is_sent_once(tmp_path: Path) -> None:
             assert mail_server.has_mail.wait(LIMIT)
 
             os.kill(server.pid, signal.SIGTERM)
-            server.log.wait_for_line("waiting for the outcome of mail 1")
+            server.log.wait_for_line("waiting for dispatch 1")
             mail_server.may_answer.set()
             server.stop()
             with server.open_database() as db:
-                [row] = db.read_sync(lambda tx: tx.execute(select(mails)).all())
+                [row] = read_dispatches(db)
 
-            assert row.sent_at is not None
+            assert row.state == "done"
             assert mail_server.accepted == 1

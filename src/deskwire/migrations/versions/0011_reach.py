@@ -1,0 +1,118 @@
+"""Add what reaches beyond the open pages: consumers of the log, an audit of roles, dispatches.
+
+Mail that waits becomes dispatches with the numbers it had, so that its Message-IDs stay the same.
+"""
+
+from __future__ import annotations
+
+import json
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    _create_consumers()
+    _create_dispatches()
+    _carry_mails_over()
+    op.drop_table("mails")
+
+
+def _create_consumers() -> None:
+    op.create_table(
+        "consumers",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("stopped", sa.Boolean(), nullable=False),
+        sa.Column("lost", sa.BigInteger(), nullable=False),
+        sa.Column("last_error", sa.Text()),
+        sa.Column("last_error_at", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_consumers")),
+    )
+    op.create_table(
+        "consumer_failures",
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("ticket", sa.Text()),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("error", sa.Text()),
+        sa.PrimaryKeyConstraint("consumer", "position", name=op.f("pk_consumer_failures")),
+    )
+    op.create_index(
+        "ix_consumer_failures_consumer_ticket_position",
+        "consumer_failures",
+        ["consumer", "ticket", "position"],
+    )
+    op.create_index(
+        "ix_consumer_failures_consumer_due_at", "consumer_failures", ["consumer", "due_at"]
+    )
+    op.create_table(
+        "role_changes",
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("principal", sa.Text()),
+        sa.Column("role", sa.Text()),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_role_changes")),
+    )
+    op.create_index(
+        "ix_role_changes_workspace_position", "role_changes", ["workspace", "position"]
+    )
+
+
+def _create_dispatches() -> None:
+    op.create_table(
+        "dispatches",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("claimed_by", sa.Text()),
+        sa.Column("claimed_until", sa.BigInteger(), nullable=False),
+        sa.Column("last_error", sa.Text()),
+        sa.Column("result", sa.Text()),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger()),
+        sa.Column("position", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_dispatches")),
+        sqlite_autoincrement=True,
+    )
+    for name, columns in (
+        ("ix_dispatches_target_state_due_at", ["target", "state", "due_at"]),
+        ("ix_dispatches_target_key_state_id", ["target", "key", "state", "id"]),
+        ("ix_dispatches_finished_at", ["finished_at"]),
+    ):
+        op.create_index(name, "dispatches", columns)
+
+
+def _carry_mails_over() -> None:
+    tx = op.get_bind()
+    waiting = sa.text(
+        "SELECT id, recipient, subject, text, html, created_at, due_at FROM mails "
+        "WHERE sent_at IS NULL AND failed_at IS NULL ORDER BY id"
+    )
+    insert = sa.text(
+        "INSERT INTO dispatches (target, key, kind, payload, state, attempts, due_at, "
+        "claimed_until, created_at) VALUES "
+        "('mail', :key, 'link', :payload, 'new', 0, :due_at, 0, :created_at)"
+    )
+    for row in tx.execute(waiting).all():
+        payload = {"number": row.id, "recipient": row.recipient, "subject": row.subject}
+        payload |= {"text": row.text, "html": row.html}
+        values = {"key": f"mail:{row.id}", "payload": json.dumps(payload, ensure_ascii=False)}
+        tx.execute(insert, {**values, "due_at": row.due_at, "created_at": row.created_at})
