@@ -132,14 +132,15 @@ def copy_database(db: SQLite, target: Path) -> None:
     """Copy the database to `target`, even while a server is using it.
 
     The copy gets a new epoch, so that after a restore browsers reload instead of skipping what
-    happens from then on. `target` appears when it is complete: half a copy is worse than none.
+    happens from then on. What it had not sent is held until an operator releases it: the original
+    may have sent it since. `target` appears when it is complete: half a copy is worse than none.
     Raises Invalid if it exists or cannot be created.
     """
     try:
         with new_private_file(target) as copy:
             try:
                 db.backup_to(copy)
-                _begin_new_epoch(copy)
+                _mark_as_copy(copy)
             finally:
                 _delete_files(*(copy.with_name(copy.name + suffix) for suffix in ("-wal", "-shm")))
     except FileExistsError:
@@ -148,12 +149,18 @@ def copy_database(db: SQLite, target: Path) -> None:
         raise Invalid(f"{target} cannot be created: {error.strerror}.") from None
 
 
-def _begin_new_epoch(path: Path) -> None:
+def _mark_as_copy(path: Path) -> None:
     copy = SQLite(path)
     try:
         copy.write_sync(log.begin_epoch)
+        copy.write_sync(_hold_dispatches)
     finally:
         copy.close()
+
+
+def _hold_dispatches(tx: Connection) -> None:
+    if inspect(tx).has_table(dispatches.dispatches.name):  # an older database has none
+        dispatches.hold_unfinished(tx)
 
 
 def _delete_files(*paths: Path) -> None:

@@ -15,7 +15,8 @@ from deskwire.accounts.people import Person
 from deskwire.accounts.preferences import parse_theme, parse_time_zone, set_preferences
 from deskwire.accounts.sessions import LIFETIME
 from deskwire.events.channels import PersonId
-from deskwire.kit import mail
+from deskwire.dispatches import mail
+from deskwire.dispatches.mail import MailContent
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 from deskwire.server.services import ACCESS
@@ -206,7 +207,8 @@ def test_deleting_an_account_keeps_its_messages_and_no_personal_data(db: Databas
     db.write_sync(passwords.store_hash, ada.id, "the-hash", NOON)
     db.write_sync(identities.link, ada.id, "discord", ADAS_DISCORD, at=NOON)
     db.write_sync(links.issue, ada.id, "verify", NOON)
-    db.write_sync(mail.queue, "ada@desk.test", "Hello", "text", "html", NOON)
+    content = MailContent("Hello", "text", "html")
+    db.write_sync(mail.queue, "person:1", "ada@desk.test", content, NOON)
     create_organization(db, admin=bo, member=ada)
     invite(db, "ada@desk.test", ada)
     write_request(db, ada.id, "Where is my key?")

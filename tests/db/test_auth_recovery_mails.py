@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from deskwire.accounts import authentication, links, people
-from deskwire.kit import mail
+from deskwire.dispatches.claims import Settlement, Wanted, claim_due, settle
+from deskwire.dispatches.smtp import SmtpTarget
+from deskwire.dispatches.target import Done
+from deskwire.kit.smtp_url import SmtpServer
 from deskwire.web.mail_templates import MailTemplates
 from tests.fixtures.account_pages import (
     PUBLIC_URL,
@@ -76,7 +79,10 @@ async def test_the_token_of_a_mailed_link_is_stored_only_until_the_mail_is_sent(
     [sent] = read_mails(account_pages)
     token = find_link(sent)[1].removeprefix("/reset/")
 
-    account_pages.db.write_sync(mail.record_attempt, sent, None, NOON)
+    target = SmtpTarget(SmtpServer("127.0.0.1", 25, False, None, "desk@desk.test"))
+    claimed = account_pages.db.write_sync(claim_due, target, NOON, [Wanted(10)])
+    settlements = [Settlement(each, Done()) for each in claimed]
+    account_pages.db.write_sync(settle, target, settlements, NOON)
 
     assert token not in dump_database(account_pages.db)
     assert (

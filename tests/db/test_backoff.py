@@ -14,9 +14,8 @@ from sqlalchemy.exc import OperationalError
 from deskwire.direct_edits import watcher
 from deskwire.direct_edits.watcher import Watcher
 from deskwire.kit.clock import now
-from deskwire.kit.mail import MailQueued
-from deskwire.kit.mail_sender import MailSender
-from deskwire.kit.smtp_url import parse_smtp_url
+from deskwire.dispatches.dispatcher import Dispatcher
+from deskwire.dispatches.store import DispatchQueued
 from deskwire.webhooks.door import Intake
 from deskwire.webhooks.worker import Worker
 from tests.db.test_full_disk import message
@@ -101,23 +100,21 @@ async def test_an_announced_edit_ends_the_watchers_backoff(
     db.close()
 
 
-async def test_a_queued_mail_ends_the_mail_senders_backoff(
+async def test_a_queued_dispatch_ends_the_dispatchers_backoff(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db, outage = create_database(tmp_path), Outage()
-    sender = MailSender(
-        db, parse_smtp_url("smtp://127.0.0.1:1", "d@desk.test"), first_retry_delay=AN_HOUR
-    )
+    sender = Dispatcher(db, [], first_retry_delay=AN_HOUR)
 
-    async def send_next() -> bool:
-        return outage.check()
+    async def send_due() -> None:
+        outage.check()
 
-    monkeypatch.setattr(sender, "send_next", send_next)
+    monkeypatch.setattr(sender, "send_due", send_due)
     async with running(sender.run):
         await wait_until(lambda: outage.tries == 1)
         outage.is_over = True
 
-        sender.on_committed([MailQueued()])
+        sender.on_committed([DispatchQueued("mail")])
 
         await wait_until(lambda: outage.tries == 2)
     db.close()

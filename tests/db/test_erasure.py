@@ -18,7 +18,7 @@ from deskwire.events.recent_entries import list_workspace_entries
 from deskwire.events.retention import trim_log
 from deskwire.kit.db import Database
 from deskwire.kit.ids import new_id
-from deskwire.kit.mail import MailContent
+from deskwire.dispatches.mail import MailContent
 from deskwire.kit.store import DiskStore
 from deskwire.server.erasure import Eraser
 from deskwire.tickets.actions import offboarding, post_message, update

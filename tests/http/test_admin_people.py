@@ -11,7 +11,7 @@ import pytest
 
 from deskwire.accounts import links, mail_links, people, sessions
 from deskwire.accounts.authentication import Browser, SignInAttempt, complete_sign_in
-from deskwire.kit import mail
+from deskwire.dispatches import mail
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Forbidden
 from deskwire.tickets.actions import update

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, update
 
 from deskwire.accounts import people
 from deskwire.accounts.people import Person
-from deskwire.kit import mail
+from deskwire.dispatches import mail
 from deskwire.workspaces.organizations import invitations
 from deskwire.workspaces.organizations.invitations import MAX_OPEN_INVITATIONS
 from deskwire.workspaces.organizations.members import read_members

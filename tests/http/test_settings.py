@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from deskwire.accounts import passwords, people, sessions
 from deskwire.accounts.people import Person
 from deskwire.accounts.sessions import NewSession
-from deskwire.kit import mail
+from deskwire.dispatches import mail
 from deskwire.kit.clock import now
 from deskwire.web.mail_templates import MailTemplates
 from deskwire.workspaces.actor import Actor
@@ -234,7 +234,8 @@ def test_requests_of_a_former_member_stay_visible_to_staff(site: SiteFixture) ->
 
 
 def test_without_a_mail_server_mail_is_shown_to_this_machine_only(site: SiteFixture) -> None:
-    site.desk.db.write_sync(mail.queue, ADA.email, "Hello", "See <b>this</b>", "<b>x</b>", NOON)
+    content = mail.MailContent("Hello", "See <b>this</b>", "<b>x</b>")
+    site.desk.db.write_sync(mail.queue, "person:1", ADA.email, content, NOON)
     here, there = ("127.0.0.1", 5), ("192.0.2.1", 5)
     codes = {}
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from deskwire.kit import mail_sender
-from deskwire.kit.mail import Mail, MailContent
-from deskwire.kit.mail_sender import MailSender
+from deskwire.dispatches import smtp
+from deskwire.dispatches.smtp import SmtpTarget
+from deskwire.dispatches.store import Dispatch
+from deskwire.dispatches.target import Unavailable
 from deskwire.kit.smtp_url import SmtpServer
 from deskwire.kit.tcp import connect_tcp
 
@@ -58,31 +59,18 @@ async def test_a_refused_connection_is_an_error() -> None:
 async def test_a_silent_name_server_does_not_delay_the_end_of_the_loop(
     released: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail_sender, "SEND_TIMEOUT", 0.1)
+    monkeypatch.setattr(smtp, "SEND_TIMEOUT", 0.1)
     server = SmtpServer(SILENT_NAME, 25, False, None, "desk@desk.test")
-    queue = FakeQueue(Mail(1, "ada@desk.test", MailContent("Hello", "Hello", "Hello"), 0, 1))
+    content = {"recipient": "ada@desk.test", "subject": "Hello", "text": "Hello", "html": "Hello"}
+    dispatch = Dispatch(1, "mail", "person:1", "link", content, 0, 0, None, "claim")
 
-    assert await MailSender(queue, server).send_next()  # type: ignore[arg-type]
+    outcome = await SmtpTarget(server).send(dispatch, lambda: None)
 
-    assert queue.problem is not None
-    assert "did not answer" in queue.problem
+    assert isinstance(outcome, Unavailable)
+    assert "did not answer" in outcome.reason
     # As at the end of the process; cancelling this would not end its wait.
     ending = asyncio.ensure_future(asyncio.get_running_loop().shutdown_default_executor())
     done, _ = await asyncio.wait([ending], timeout=EXIT_TIMEOUT)
     released.set()
     await ending
     assert done == {ending}
-
-
-class FakeQueue:
-    """The database of a sender, with one mail that is due."""
-
-    def __init__(self, due_mail: Mail) -> None:
-        self._due_mail = due_mail
-        self.problem: str | None = None
-
-    async def write(self, function: Any, *args: Any) -> Any:
-        if function.__name__ == "claim_due":
-            return self._due_mail
-        _mail, self.problem, _at = args
-        return None

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from deskwire.direct_edits.change_log import list_problems
+from deskwire.dispatches.admin import count_by_target_and_state
 from deskwire.events.consumers.admin import ConsumerState, list_consumers
 from deskwire.events.log import count_outbox, read_epoch, read_head
 from deskwire.kit.connect import connect_database
@@ -124,7 +125,27 @@ def _check_contents(tx: Connection) -> list[Finding]:
         _check_deliveries(count_by_state(tx)),
         *_check_direct_edits(tx),
         *map(_check_consumer, list_consumers(tx)),
+        *_check_dispatches(count_by_target_and_state(tx)),
     ]
+
+
+def _check_dispatches(counts: dict[tuple[str, str], int]) -> list[Finding]:
+    """Report dispatches that wait for an operator, by target."""
+    findings = list[Finding]()
+    for (target, state), count in sorted(counts.items()):
+        if state == "held":
+            text = (
+                f"{count:,} dispatches to {target} are held since the database was restored "
+                "(`deskwire dispatches release`, or `dismiss --held`)"
+            )
+            findings.append(Finding(False, text))
+        if state == "dead":
+            text = (
+                f"{count:,} dispatches to {target} were given up "
+                f"(`deskwire dispatches list --target {target} --state dead`)"
+            )
+            findings.append(Finding(False, text))
+    return findings
 
 
 def _check_consumer(state: ConsumerState) -> Finding:

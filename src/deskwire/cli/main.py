@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deskwire import __version__
-from deskwire.cli import consumers
+from deskwire.cli import consumers, dispatches
 from deskwire.cli.context import (
     find_base_url,
     format_welcome_link,
@@ -43,6 +43,7 @@ app.add_typer(webhook, name="webhook")
 app.add_typer(deliveries, name="deliveries")
 app.add_typer(events, name="events")
 app.add_typer(consumers.app, name="consumers")
+app.add_typer(dispatches.app, name="dispatches")
 app.command("audit")(consumers.print_audit)
 
 TAIL_LENGTH = 20  # events that `events tail --no-follow` prints
@@ -148,14 +149,19 @@ def backup(
 
 @app.command()
 def restored() -> None:
-    """Make open pages reload after a dump was restored."""
+    """Make open pages reload after a dump was restored, and hold what it has not sent."""
+    from deskwire.dispatches.store import hold_unfinished
     from deskwire.events.log import begin_epoch
     from deskwire.server.open_database import open_database
 
     opened = open_database(read_settings().database_url)
     epoch = opened.db.write_sync(begin_epoch)
+    held = opened.db.write_sync(hold_unfinished)
     opened.close()
     print(f"The log continues in epoch {epoch}; restart every server that uses this database.")
+    if held:
+        print(f"{held:,} dispatches are held: `deskwire dispatches release` sends them, `deskwire")
+        print("dispatches dismiss --held` gives them up.")
 
 
 @app.command()

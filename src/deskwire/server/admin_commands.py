@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from deskwire.accounts import admin_actions as accounts
 from deskwire.accounts.identities import SUBJECT_PATTERNS, parse_principal
+from deskwire.dispatches import admin as dispatches
 from deskwire.events.consumers import admin as consumers
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
@@ -122,6 +123,24 @@ def _dismiss_failure(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     return {}
 
 
+def _retry_dispatch(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    dispatches.retry_dispatch(tx, int(arguments["id"]), now())
+    return {}
+
+
+def _dismiss_dispatch(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    dispatches.dismiss_dispatch(tx, int(arguments["id"]), now())
+    return {}
+
+
+def _release_dispatches(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    return {"count": dispatches.release_dispatches(tx, target=arguments["target"])}
+
+
+def _dismiss_held(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    return {"count": dispatches.dismiss_held(tx, now(), target=arguments["target"])}
+
+
 def _run_sql(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     return admin_sql.run_statement(tx, arguments["statement"])
 
@@ -140,5 +159,9 @@ COMMANDS: dict[str, Command] = {
     "consumers.start": _start_consumer,
     "consumers.retry": _retry_consumer,
     "consumers.dismiss": _dismiss_failure,
+    "dispatches.retry": _retry_dispatch,
+    "dispatches.dismiss": _dismiss_dispatch,
+    "dispatches.release": _release_dispatches,
+    "dispatches.dismiss-held": _dismiss_held,
     "sql": _run_sql,
 }

@@ -26,7 +26,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
+from deskwire.dispatches import admin as dispatches
 from deskwire.events import log
+from deskwire.events.consumers.admin import ConsumerState, list_consumers
+from deskwire.kit.clock import Millis, now
 from deskwire.kit.threads import DaemonThreadPool
 from deskwire.kit.timing import BUCKET_BOUNDS, DurationHistogram
 from deskwire.realtime.stats import HubStats
@@ -49,6 +52,9 @@ class DatabaseMetrics:
 
     log_position: int
     pending_deliveries: int
+    consumers: Sequence[ConsumerState]
+    dispatches: Mapping[tuple[str, str], int]  # by target and state
+    oldest_dispatches: Mapping[str, Millis]  # when the oldest of a target became due
 
 
 class Metrics:
@@ -103,13 +109,21 @@ class DeskCollector(Collector):
         yield from _collect_webhooks(
             self._response_counts(), services.worker.outcomes, self.database_metrics
         )
+        yield from _collect_consumers(services, self.database_metrics)
+        yield from _collect_dispatches(services, self.database_metrics)
         yield from _collect_process(services)
         build = {"version": self._version, "python": platform.python_version()}
         yield InfoMetricFamily("deskwire_build", "Version of Deskwire and Python.", build)
 
 
 def _read_database_metrics(tx: Connection) -> DatabaseMetrics:
-    return DatabaseMetrics(log.read_head(tx), count_pending(tx))
+    return DatabaseMetrics(
+        log.read_head(tx),
+        count_pending(tx),
+        list_consumers(tx),
+        dispatches.count_by_target_and_state(tx),
+        dispatches.find_oldest_due(tx),
+    )
 
 
 def _collect_streams(counts: HubStats, waiting: int) -> Iterator[Metric]:
@@ -198,6 +212,66 @@ def _collect_webhooks(
     yield _create_gauge(
         "deskwire_deliveries_pending", "Deliveries stored and not processed yet.", [], pending
     )
+
+
+def _collect_consumers(
+    services: Services, database_metrics: DatabaseMetrics | None
+) -> Iterator[Metric]:
+    states = database_metrics.consumers if database_metrics else ()
+    lags = [((each.name,), each.lag) for each in states]
+    ages = [((each.name,), _age_in_seconds(each.behind_since)) for each in states]
+    aside = [((each.name,), each.failure_count) for each in states]
+    yield _create_gauge(
+        "deskwire_consumer_lag", "Events not planned yet.", ["consumer"], lags
+    )
+    yield _create_gauge(
+        "deskwire_consumer_lag_seconds", "Age of the oldest of them.", ["consumer"], ages
+    )
+    yield _create_gauge(
+        "deskwire_consumer_set_aside", "Events set aside.", ["consumer"], aside
+    )
+    yield _create_counter(
+        "deskwire_consumer_planned_total",
+        "Events planned.",
+        ["consumer"],
+        _labelled(services.consumers.planned),
+    )
+    yield _create_counter(
+        "deskwire_consumer_failures_total",
+        "Attempts to plan an event that failed.",
+        ["consumer"],
+        _labelled(services.consumers.failed),
+    )
+
+
+def _collect_dispatches(
+    services: Services, database_metrics: DatabaseMetrics | None
+) -> Iterator[Metric]:
+    counts = database_metrics.dispatches if database_metrics else {}
+    oldest = database_metrics.oldest_dispatches if database_metrics else {}
+    ages = [((target,), _age_in_seconds(due_at)) for target, due_at in oldest.items()]
+    yield _create_gauge(
+        "deskwire_dispatches",
+        "Dispatches that are not sent yet, or were given up.",
+        ["target", "state"],
+        counts.items(),
+    )
+    yield _create_gauge(
+        "deskwire_dispatches_oldest_seconds",
+        "How long the longest waiting one has been due.",
+        ["target"],
+        ages,
+    )
+    yield _create_counter(
+        "deskwire_dispatch_attempts_total",
+        "Attempts to send a dispatch.",
+        ["target", "outcome"],
+        services.dispatcher.outcomes.items(),
+    )
+
+
+def _age_in_seconds(since: Millis | None) -> int:
+    return 0 if since is None else max(0, now() - since) // 1000
 
 
 def _collect_process(services: Services) -> Iterator[Metric]:
