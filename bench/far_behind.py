@@ -33,7 +33,8 @@ LIVE_INTERVAL = 0.02  # s between two events for the stream that listens meanwhi
 
 MAX_MEMORY_MB = 64.0  # MB more than before, at the most
 MAX_SECONDS = 5.0  # s until all are answered
-MAX_NEAR_STATEMENTS = NEAR_BEHIND / 100 + 1  # statements: one per page of 100 entries
+# Statements: two for each page of 100 entries, for itself and for what is to be erased of it.
+MAX_NEAR_STATEMENTS = 2 * (NEAR_BEHIND / 100 + 1)
 
 METHOD = (
     f"{STREAM_COUNT} streams return at once from behind the buffer, {FAR_BEHIND:,} entries behind "

@@ -16,11 +16,12 @@ from deskwire.integrations.discord import translate
 from deskwire.integrations.discord.samples import build_sample_data
 from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.db import Database
+from deskwire.kit.sqlite import SQLite
 from deskwire.kit.strict_json import parse_json
 from deskwire.tickets.prepared_text import prepare_text
 from deskwire.webhooks import worker as worker_module
 from deskwire.webhooks.deliveries import count_pending, store_deliveries
-from deskwire.webhooks.worker import BATCH_TIME, Worker
+from deskwire.webhooks.worker import BATCH_TIME, POSTGRESQL_BATCH_TIME, Worker
 from tests.fixtures.bot_deliveries import (
     NOON,
     SECRET,
@@ -97,9 +98,13 @@ async def test_a_delivery_is_validated_and_rendered_before_the_transaction(
     assert [state for state, _ in db.read_sync(read_outcomes)] == ["done"] * 3
 
 
+def batch_time(db: Database) -> float:
+    return BATCH_TIME if isinstance(db, SQLite) else POSTGRESQL_BATCH_TIME
+
+
 def test_a_batch_starts_no_delivery_after_its_time_limit(db: Database) -> None:
     store_messages(db, 5)
-    times = count(0, BATCH_TIME / 2)
+    times = count(0, batch_time(db) / 2)
     worker = Worker(db, [BotSource([SECRET])], lambda: NOON, timer=lambda: next(times))
 
     prepared = db.read_sync(worker.prepare_pending, 20)
@@ -121,7 +126,7 @@ async def test_all_deliveries_are_applied_over_several_short_batches(
 ) -> None:
     monkeypatch.setattr(worker_module, "POLL_INTERVAL", 3600.0)  # s; none is left to a poll
     store_messages(db, 45)
-    times = count(0, BATCH_TIME / 2)
+    times = count(0, batch_time(db) / 2)
     worker = Worker(db, [BotSource([SECRET])], lambda: NOON, timer=lambda: next(times))
 
     await run_until_applied(db, worker)

@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from types import TracebackType
 
 MAX_BODIES = 64  # bodies in memory at once, up to 1 MiB each
@@ -50,8 +49,7 @@ class BodyBudget:
 
     def remove(self, body: IncomingBody) -> None:
         """Forget a body that was read or cut off."""
-        with suppress(KeyError):
-            del self._bodies[body]
+        self._bodies.pop(body, None)
 
     def _choose_victim(self, network: str) -> IncomingBody | None:
         now = self._clock()

@@ -30,9 +30,15 @@ def find_signature_problem(
 
     It is valid if `body` was signed with one of `secrets`, at most MAX_AGE before or after `now`.
     """
-    problem = find_timestamp_problem(timestamp, now)
-    if problem is not None:
-        return problem
+    return find_timestamp_problem(timestamp, now) or find_mac_problem(
+        secrets, timestamp, signature, body
+    )
+
+
+def find_mac_problem(
+    secrets: Iterable[str], timestamp: bytes, signature: bytes, body: bytes
+) -> str | None:
+    """Return why a signature does not fit the body, for the log, whenever it was made."""
     matches = False
     for secret in secrets:  # all of them, so that the duration does not reveal which one matched
         expected = _signature(secret, timestamp, body).encode()
