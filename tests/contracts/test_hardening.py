@@ -221,7 +221,7 @@ def door_fixture(tmp_path: Path) -> Iterator[DoorFixture]:
 
 
 async def test_a_signed_body_of_many_megabytes_is_not_read(door_fixture: DoorFixture) -> None:
-    body = build_envelope("guild.left", {"guildId": "1", "more": "x" * door_module.MAX_BODY}, now())
+    body = build_envelope("guild.left", {"guildId": "1", "more": "x" * BotSource.max_body}, now())
 
     answer = await door_fixture.post(body, build_headers(SECRET, now(), body))
 

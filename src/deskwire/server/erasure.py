@@ -27,6 +27,7 @@ from deskwire.tickets.actions import erase as tickets
 from deskwire.tickets.search_index import purge_removed_words
 from deskwire.webhooks.body_erasure import (
     UNTRACED_STATES,
+    Sources,
     erase_bodies,
     erase_untraced,
     find_untraced,
@@ -159,7 +160,7 @@ class Eraser:
 
         Then add it to `erased`.
         """
-        while not await self._db.write(_erase_entries, redaction.position):
+        while not await self._db.write(_erase_entries, redaction.position, self._sources):
             yield
         if redaction.rule is REDACTIONS["ticket.deleted"]:
             while not await self._db.write(tickets.erase_ticket, redaction.ticket or ""):
@@ -244,7 +245,7 @@ def _list_files(tx: Connection, redaction: Redaction) -> list[str]:
     return []
 
 
-def _erase_entries(tx: Connection, position: int) -> bool:
+def _erase_entries(tx: Connection, position: int, sources: Sources) -> bool:
     """Erase a slice of the log and the deliveries that led to it; return whether all is done."""
     erased: ErasedSlice = erase_entries(tx, position)
     ids = [
@@ -253,5 +254,5 @@ def _erase_entries(tx: Connection, position: int) -> bool:
         if cause.startswith(DELIVERY_CAUSE)
     ]
     if ids:
-        erase_bodies(tx, ids)
+        erase_bodies(tx, ids, sources)
     return erased.is_finished

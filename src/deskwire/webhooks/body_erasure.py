@@ -21,6 +21,8 @@ from deskwire.webhooks.source import DeletedTicket, Source
 
 # The states of deliveries that led to no entry of the log.
 UNTRACED_STATES: tuple[DeliveryState, ...] = ("parked", "dismissed", "refused", "repeat")
+Sources = Mapping[str, Source]  # by name
+
 PAGE_SIZE = 25  # bodies read at once, of up to 1 MiB each
 
 
@@ -31,25 +33,25 @@ class UntracedPage(NamedTuple):
     last: int | None  # id of the last that was looked at; None: there are no more
 
 
-def read_event_hash(tx: Connection, delivery_id: int) -> str:
-    """Return the hash of a delivery's event, also after its body was erased. Raises NotFound."""
+def read_meaning_hash(tx: Connection, delivery_id: int, sources: Sources) -> str:
+    """Return the hash of a delivery's meaning, also after its body was erased. Raises NotFound."""
     row = fetch_first(tx, select(deliveries).where(deliveries.c.id == delivery_id), DeliveryRow)
     if row is None:
         raise NotFound(f"There is no delivery {delivery_id}.")
-    return row.fingerprint or hash_event(json.loads(row.body)["event"])
+    return row.fingerprint or _fingerprint(row, sources)
 
 
-def erase_bodies(tx: Connection, delivery_ids: Collection[int]) -> None:
+def erase_bodies(tx: Connection, delivery_ids: Collection[int], sources: Sources) -> None:
     """Empty the bodies of processed deliveries; what recognizes a repeated one stays."""
     is_left = deliveries.c.id.in_(pad_in_list(delivery_ids)) & deliveries.c.fingerprint.is_(None)
     for row in fetch_all(tx, select(deliveries).where(is_left), DeliveryRow):
-        values = {"body": b"", "fingerprint": _fingerprint(row.body)}
+        values = {"body": b"", "fingerprint": _fingerprint(row, sources)}
         tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(values))
 
 
 def find_untraced(
     tx: Connection,
-    sources: Mapping[str, Source],
+    sources: Sources,
     state: DeliveryState,
     after: int,
     gone: Collection[DeletedTicket],
@@ -60,7 +62,7 @@ def find_untraced(
     """
     rows = fetch_all(tx, _NEXT_OF_STATE, DeliveryRow, {"of": state, "after": after})
     found = {
-        row.id: _fingerprint(row.body)
+        row.id: _fingerprint(row, sources)
         for row in rows
         if (source := sources.get(row.source)) is not None
         and source.is_about_deleted_ticket(tx, row.body, gone)
@@ -88,14 +90,14 @@ def erase_untraced(tx: Connection, fingerprints: Mapping[int, str]) -> None:
         tx.execute(update(deliveries).where(is_left).values(values))
 
 
-def hash_event(event: object) -> str:
-    """Hash an event independently of the order of its fields."""
-    return hashlib.sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()
+def hash_meaning(meaning: object) -> str:
+    """Hash what a source says two equal deliveries share, whatever the order of its fields."""
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
-def _fingerprint(body: bytes) -> str:
-    """Return the hash of the event in a body; of the body, if it has none and repeats nothing."""
+def _fingerprint(row: DeliveryRow, sources: Sources) -> str:
+    """Return the hash of a body's meaning; of the body, if it has none and repeats nothing."""
     try:
-        return hash_event(json.loads(body)["event"])
+        return hash_meaning(sources[row.source].meaning(json.loads(row.body)))
     except (ValueError, TypeError, KeyError, RecursionError):
-        return hashlib.sha256(body).hexdigest()
+        return hashlib.sha256(row.body).hexdigest()

@@ -43,7 +43,7 @@ from deskwire.kit.rows import fetch_all, fetch_first
 from deskwire.webhooks.source import IncomingDelivery
 
 DELIVERIES_TOPIC = "deskwire_deliveries"  # woken when a delivery changes its state
-BATCH_SIZE = 500  # deliveries per statement; SQLite allows 32,766 values, each takes ten
+BATCH_SIZE = 500  # deliveries per statement; SQLite allows 32,766 values, each takes eleven
 
 DeliveryState = Literal["pending", "done", "parked", "repeat", "refused", "dismissed"]
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
@@ -65,7 +65,8 @@ deliveries = Table(
     Column("reasons", Text, nullable=False),  # JSON list of sentences
     Column("handled_at", BigInteger),  # ms
     Column("attempts", Integer, nullable=False),
-    Column("fingerprint", Text),  # hash of the event whose body was erased
+    Column("fingerprint", Text),  # hash of the meaning of a body that was erased
+    Column("key", Text),  # the sender's object it is about
     # The time comes first, so that new rows go to the end of the index, not to random pages.
     UniqueConstraint("source", "signed_at", "digest"),
     Index("ix_deliveries_source_envelope_id", "source", "envelope_id"),
@@ -94,6 +95,7 @@ class DeliveryRow(DeliverySummaryColumns):
 
     body: bytes
     fingerprint: str | None
+    key: str | None
 
 
 class PendingDeliveryRow(DeliveryRow):
@@ -149,13 +151,13 @@ def build_insert(incoming: Sequence[IncomingDelivery]) -> tuple[str, tuple[Any, 
 
 @cache
 def _insert_sql(count: int) -> str:
-    row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     return f"{_INSERT} {', '.join([row] * count)} ON CONFLICT DO NOTHING"
 
 
 _INSERT = (
     "INSERT INTO deliveries (source, digest, envelope_id, type, signed_at, received_at, body, "
-    "state, reasons, attempts) VALUES"
+    "state, reasons, attempts, key) VALUES"
 )
 
 
@@ -168,9 +170,10 @@ def _insert_values(incoming: IncomingDelivery) -> tuple[Any, ...]:
         incoming.signed_at,
         incoming.received_at,
         incoming.body,
-        "pending" if incoming.problem is None else "refused",
+        "pending" if incoming.problem is None else incoming.problem_state,
         json.dumps([incoming.problem]) if incoming.problem else "[]",
         0,
+        incoming.key,
     )
 
 
@@ -357,6 +360,12 @@ def count_pending(tx: Connection) -> int:
     """Return the number of deliveries the worker has not processed yet."""
     query = select(func.count()).where(deliveries.c.state == "pending")
     return int(tx.execute(query).scalar_one())
+
+
+def find_oldest_pending(tx: Connection) -> Millis | None:
+    """Return when the delivery arrived that has waited longest for the worker."""
+    oldest = select(deliveries.c.received_at).where(deliveries.c.state == "pending")
+    return tx.execute(oldest.order_by(deliveries.c.id).limit(1)).scalar()
 
 
 def _to_stored(row: DeliveryRow) -> StoredDelivery:

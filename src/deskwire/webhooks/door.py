@@ -7,12 +7,10 @@ thirds of the throughput (decision 0001). Deliveries that arrive together share 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import astuple
-from functools import lru_cache
 
 from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,8 +24,7 @@ from deskwire.webhooks.body_budget import BodyBudget, IncomingBody, TooManyBodie
 from deskwire.webhooks.deliveries import BATCH_SIZE, build_insert
 from deskwire.webhooks.source import IncomingDelivery, Rejection, Source, header_values
 
-MAX_BODY = 1024 * 1024  # bytes; a hundred times the largest event
-MAX_DISCARDED = 16 * MAX_BODY  # bytes read of an oversized body, so that the sender sees our answer
+MAX_DISCARDED = 16  # times the largest body that are read, so that the sender sees our answer
 BODY_TIMEOUT = 10.0  # s for a whole body; a sender that trickles gets a 408
 RETRY_AFTER = 5  # s; sent with a 503
 
@@ -70,7 +67,8 @@ class Door:
                 reason and f" ({reason})",
                 extra={"kind": message},
             )
-        await _respond(scope, send, status, message, format_iso(self._clock()))
+        body = source.format_answer(status, message, format_iso(self._clock()))
+        await _respond(scope, send, status, body)
 
     def log_responses(self) -> None:
         """Log the number of responses since the start; no other record of refusals exists."""
@@ -92,13 +90,13 @@ class Door:
         client = scope.get("client")
         try:
             with self._budget.admit(network_of(client and client[0])) as incoming, self._deadline:
-                body = await _read_body(receive, incoming)
+                body = await _read_body(receive, incoming, source.max_body)
         except TooManyBodies:
             return 503, "Too many bodies are being read; send it again"
         except TimeoutError:
             return 408, "The body did not arrive in time"
         if body is None:
-            return 413, f"Payload larger than {MAX_BODY} bytes"
+            return 413, f"Payload larger than {source.max_body} bytes"
         delivery = source.verify(signature, body, self._clock())
         if isinstance(delivery, Rejection):
             return delivery
@@ -113,7 +111,7 @@ class Door:
             logger.exception("a delivery could not be stored")
             return 503, "The delivery could not be stored; send it again"
         if delivery.problem is not None:
-            return 400, delivery.problem
+            return source.problem_status, delivery.problem
         return 200, f"Event {delivery.type} processed successfully"
 
 
@@ -163,8 +161,8 @@ def _resolve(future: asyncio.Future[None], failure: Exception | None) -> None:
         future.set_exception(failure)
 
 
-async def _read_body(receive: Receive, incoming: IncomingBody) -> bytes | None:
-    """Return the whole body, or None if it is larger than MAX_BODY."""
+async def _read_body(receive: Receive, incoming: IncomingBody, max_size: int) -> bytes | None:
+    """Return the whole body, or None if it is larger than `max_size` bytes."""
     parts, size = list[bytes](), 0
     while True:
         message = await receive()
@@ -173,22 +171,15 @@ async def _read_body(receive: Receive, incoming: IncomingBody) -> bytes | None:
         part = message.get("body", b"")
         size += len(part)
         incoming.size = size
-        if size <= MAX_BODY:
+        if size <= max_size:
             parts.append(part)
         else:
             parts.clear()  # the rest is read and dropped, or the sender would miss our answer
-        if not message.get("more_body", False) or size > MAX_DISCARDED:
-            return b"".join(parts) if size <= MAX_BODY else None
+        if not message.get("more_body", False) or size > MAX_DISCARDED * max_size:
+            return b"".join(parts) if size <= max_size else None
 
 
-@lru_cache(64)
-def _body_start(status: int, message: str) -> bytes:
-    fields = json.dumps({"success": status == 200, "message": message})
-    return fields.removesuffix("}").encode() + b","
-
-
-async def _respond(scope: Scope, send: Send, status: int, message: str, timestamp: str) -> None:
-    body = b'%s "timestamp": "%s"}' % (_body_start(status, message), timestamp.encode())
+async def _respond(scope: Scope, send: Send, status: int, body: bytes) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
@@ -32,7 +32,12 @@ class Rejection:
 
 
 class IncomingDelivery(NamedTuple):
-    """A delivery whose signature is valid. `problem` says why its body is no event."""
+    """A delivery whose signature is valid. `problem` says why its body is no event.
+
+    `key` is the sender's object whose deliveries are applied in order, if it is known. With a
+    problem, the delivery is refused, or parked if the sender must not learn of it: one that sends
+    everything again that was not accepted, and in the end gives up the endpoint.
+    """
 
     source: str
     digest: str  # of the signed bytes; the same bytes are the same delivery
@@ -42,6 +47,8 @@ class IncomingDelivery(NamedTuple):
     received_at: Millis
     body: bytes
     problem: str | None = None
+    key: str | None = None
+    problem_state: Literal["refused", "parked"] = "refused"
 
 
 class DeletedTicket(NamedTuple):
@@ -74,13 +81,26 @@ class UnprocessableDelivery(Exception):
 
 
 class Source(Protocol):
-    """A sender of webhooks."""
+    """A sender of webhooks, and what the door and the worker may assume of it."""
 
     name: str
     path: str
+    max_body: int  # bytes
+    max_age: Millis  # by which a signed time may differ from ours
+    problem_status: int  # of the answer to a proven body that is no event; 200: it is parked
 
     def is_configured(self) -> bool:
-        """Whether a secret is configured."""
+        """Whether a secret is configured; several are valid while one is being replaced."""
+
+    def format_answer(self, status: int, message: str, at: str) -> bytes:
+        """Return the JSON body of an answer; `at` is the time in ISO 8601."""
+
+    def meaning(self, body: Mapping[str, Any]) -> object:
+        """Return the part of a body that two deliveries under one id must share.
+
+        A second delivery with the same meaning repeats the first; with another one it is parked.
+        Raises KeyError if the body has none.
+        """
 
     def parse_signature_headers(
         self, headers: Headers, now: Millis

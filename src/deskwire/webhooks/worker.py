@@ -23,7 +23,7 @@ from deskwire.kit.clock import Clock, now
 from deskwire.kit.db import Database, acquire_advisory_lock, is_postgresql, savepoint, wake
 from deskwire.kit.errors import Refusal
 from deskwire.kit.strict_json import parse_json
-from deskwire.webhooks.body_erasure import erase_bodies, hash_event, read_event_hash
+from deskwire.webhooks.body_erasure import erase_bodies, hash_meaning, read_meaning_hash
 from deskwire.webhooks.deliveries import (
     DELIVERIES_TOPIC,
     DeliveryState,
@@ -143,7 +143,7 @@ class Worker:
             state, reasons = self._apply_or_park(tx, row, ready)
             record_outcome(tx, row.id, state, reasons, self._clock())
             if self._is_to_be_erased(tx, row, state):
-                erase_bodies(tx, [row.id])
+                erase_bodies(tx, [row.id], self._sources)
             if reasons:
                 logger.warning("delivery %s (%s) parked: %s", row.id, row.type, "; ".join(reasons))
             outcomes.append((row.source, state))
@@ -189,7 +189,8 @@ class Worker:
         if delivery is None:
             raise content
         if row.earlier is not None:
-            if read_event_hash(tx, row.earlier) == hash_event(delivery.body["event"]):
+            meaning = hash_meaning(self._sources[row.source].meaning(delivery.body))
+            if read_meaning_hash(tx, row.earlier, self._sources) == meaning:
                 return "repeat"
             raise UnprocessableDelivery(
                 f"id {row.envelope_id} was used by delivery {row.earlier} for another event"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 
 from deskwire.integrations.discord import deleted_tickets, translate
 from deskwire.integrations.discord.signature import (
+    MAX_AGE,
     WEBHOOK_PATH,
     find_mac_problem,
     find_timestamp_problem,
@@ -40,12 +42,22 @@ class BotSource:
 
     name = "bot"
     path = WEBHOOK_PATH
+    max_body = 1024 * 1024  # bytes; a hundred times the largest event
+    max_age = MAX_AGE
+    problem_status = 400
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._secrets = tuple(secrets)
 
     def is_configured(self) -> bool:
         return bool(self._secrets)
+
+    def format_answer(self, status: int, message: str, at: str) -> bytes:
+        return b'%s "timestamp": "%s"}' % (_start_answer(status, message), at.encode())
+
+    def meaning(self, body: Mapping[str, Any]) -> object:
+        """Return the event: the envelope has the time of the attempt beside it."""
+        return body["event"]
 
     def parse_signature_headers(
         self, headers: Headers, now: Millis
@@ -94,6 +106,12 @@ class BotSource:
         return deleted_tickets.is_about_deleted_ticket(tx, body, gone)
 
 
+@lru_cache(64)
+def _start_answer(status: int, message: str) -> bytes:
+    fields = json.dumps({"success": status == 200, "message": message})
+    return fields.removesuffix("}").encode() + b","
+
+
 def _reject_signature(reason: str) -> Rejection:
     return Rejection(401, "Invalid webhook signature", reason)
 
@@ -110,7 +128,15 @@ def _parse_delivery(timestamp: bytes, body: bytes, now: Millis) -> IncomingDeliv
         received_at=now,
         body=body,
         problem=problem,
+        key=_find_guild(event),
     )
+
+
+def _find_guild(event: Mapping[str, Any] | None) -> str | None:
+    """Return the id of the server an event is about: the bot sends one server's in order."""
+    data = event.get("data") if event else None
+    guild = data.get("guildId") if isinstance(data, dict) else None
+    return guild[:MAX_ID_LENGTH] if isinstance(guild, str) and guild else None
 
 
 def parse_envelope(body: bytes) -> tuple[dict[str, Any], str | None]:

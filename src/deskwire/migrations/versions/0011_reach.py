@@ -23,6 +23,7 @@ def upgrade() -> None:
     _create_dispatches()
     _carry_mails_over()
     op.drop_table("mails")
+    op.add_column("deliveries", sa.Column("key", sa.Text()))
 
 
 def _create_consumers() -> None:
