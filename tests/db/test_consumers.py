@@ -35,7 +35,7 @@ from deskwire.events.types.registry import EVENT_CLASS_BY_TYPE
 from deskwire.kit.clock import DAY
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Invalid, NotFound
-from deskwire.server.services import CONSUMERS
+from deskwire.server.reach import CONSUMERS
 from tests.fixtures.databases import create_database
 
 NOON = 1_790_000_000_000  # ms

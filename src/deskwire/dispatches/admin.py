@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Text, bindparam, delete, func, select, update
 
 from deskwire.dispatches.claims import promote_next
 from deskwire.dispatches.store import (
+    DISPATCHES_TOPIC,
     TIMERS,
     UNFINISHED_STATES,
     DispatchRow,
@@ -23,7 +24,6 @@ from deskwire.kit.errors import Conflict, NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.rows import fetch_all, fetch_first
 
-DISPATCHES_TOPIC = "deskwire_dispatches"  # woken when an operator changed a dispatch
 RETENTION = 30 * DAY  # ms; finished dispatches answer “was it sent?”
 
 

@@ -27,10 +27,10 @@ from sqlalchemy import (
     update,
 )
 
-from deskwire.dispatches.store import Dispatch, DispatchRow, dispatches
+from deskwire.dispatches.store import DISPATCHES_TOPIC, Dispatch, DispatchRow, dispatches
 from deskwire.dispatches.target import MAX_RESULT, Done, Outcome, Refused, Target, Unavailable
 from deskwire.kit.clock import HOUR, SECOND, Millis
-from deskwire.kit.db import acquire_advisory_lock
+from deskwire.kit.db import acquire_advisory_lock, wake
 from deskwire.kit.ids import new_secret
 from deskwire.kit.rows import fetch_all
 
@@ -139,6 +139,7 @@ def settle(
 ) -> list[Settlement]:
     """Record outcomes; return those whose claim was lost to another process, unrecorded."""
     acquire_advisory_lock(tx, f"dispatches {target.name}")
+    wake(tx, DISPATCHES_TOPIC)
     lost = list[Settlement]()
     for settlement in settlements:
         dispatch, outcome = settlement.dispatch, settlement.outcome

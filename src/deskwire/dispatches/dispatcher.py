@@ -70,13 +70,13 @@ class Dispatcher:
 
     def on_committed(self, signals: Sequence[Any]) -> None:
         """Wake the dispatcher if something was queued. Called in the writer thread."""
-        if any(isinstance(signal, DispatchQueued) for signal in signals):
-            self.wake_threadsafe()
-
-    def wake_threadsafe(self) -> None:
-        """Look for dispatches now; may be called in any thread."""
-        if not self._loop.is_closed():
+        is_queued = any(isinstance(signal, DispatchQueued) for signal in signals)
+        if is_queued and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake_event.set)
+
+    def wake(self) -> None:
+        """Look for dispatches now. Called on the event loop."""
+        self._wake_event.set()
 
     @property
     def outcomes(self) -> Counter[tuple[str, str]]:

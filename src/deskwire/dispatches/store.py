@@ -22,6 +22,7 @@ from deskwire.kit.db import BigId, metadata, on_commit
 DispatchState = Literal["new", "ready", "waiting", "held", "done", "dead", "dismissed"]
 DISPATCH_STATES: tuple[DispatchState, ...] = get_args(DispatchState)
 UNFINISHED_STATES: tuple[DispatchState, ...] = ("new", "ready", "waiting", "held")
+DISPATCHES_TOPIC = "deskwire_dispatches"  # woken when one was sent, or an operator changed some
 TIMERS = "desk"  # the target of timers: their effect is an action of ours
 
 dispatches = Table(

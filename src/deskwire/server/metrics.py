@@ -234,13 +234,13 @@ def _collect_consumers(
         "deskwire_consumer_planned_total",
         "Events planned.",
         ["consumer"],
-        _labelled(services.consumers.planned),
+        _labelled(services.reach.consumers.planned),
     )
     yield _create_counter(
         "deskwire_consumer_failures_total",
         "Attempts to plan an event that failed.",
         ["consumer"],
-        _labelled(services.consumers.failed),
+        _labelled(services.reach.consumers.failed),
     )
 
 
@@ -266,7 +266,7 @@ def _collect_dispatches(
         "deskwire_dispatch_attempts_total",
         "Attempts to send a dispatch.",
         ["target", "outcome"],
-        services.dispatcher.outcomes.items(),
+        services.reach.dispatcher.outcomes.items(),
     )
 
 

@@ -24,18 +24,11 @@ from deskwire.accounts.grants import personal_grants
 from deskwire.accounts.sessions import read_expiry_times
 from deskwire.direct_edits.change_log import EDITS_TOPIC, has_pending_changes
 from deskwire.direct_edits.watcher import Watcher
-from deskwire.dispatches.admin import DISPATCHES_TOPIC
-from deskwire.dispatches.dispatcher import Dispatcher
-from deskwire.dispatches.smtp import SmtpTarget
-from deskwire.dispatches.target import Target
-from deskwire.dispatches.timers import TimerAction, TimerRunner
 from deskwire.events import log
 from deskwire.events.access import Access, Authorization
 from deskwire.events.bus import Listener
 from deskwire.events.bus.open_bus import number_on_commit, open_bus
 from deskwire.events.channels import PEOPLE_CHANNEL
-from deskwire.events.consumers.runner import ConsumerRunner
-from deskwire.events.consumers.store import CONSUMERS_TOPIC
 from deskwire.events.cursor import Cursor
 from deskwire.kit.clock import format_iso, now
 from deskwire.kit.coalesce import Coalescer
@@ -50,6 +43,7 @@ from deskwire.server.control import ControlServer, send_command
 from deskwire.server.database_path import check_database_exists
 from deskwire.server.erasure import Eraser
 from deskwire.server.open_database import OpenedDatabase, open_database
+from deskwire.server.reach import Reach, build_reach
 from deskwire.server.readiness import Readiness
 from deskwire.server.retention import Retention, RetentionDays
 from deskwire.settings import Settings
@@ -63,12 +57,9 @@ from deskwire.webhooks.source import Source
 from deskwire.webhooks.worker import Worker
 from deskwire.workspaces.guilds.grants import guild_grants
 from deskwire.workspaces.organizations.grants import organization_grants, staff_grants
-from deskwire.workspaces.role_audit import ROLE_AUDIT
 
 BUFFER_ENTRIES = 30_000  # log entries read at start; about as many as fit in BUFFER_BYTES
 NOTICE_INTERVAL = 0.15  # s; the least time between two refreshes of a page that lists deliveries
-CONSUMERS = (ROLE_AUDIT,)  # the durable readers of the log
-TIMER_ACTIONS: Mapping[str, TimerAction] = {}  # what timers do, by kind
 RESTART_DELAY = 1.0  # s before a crashed service is restarted
 
 ServiceFunctions = Mapping[str, Callable[[], Awaitable[None]]]  # name → what runs until the end
@@ -90,8 +81,7 @@ class Services:
     hub: Hub
     intake: Intake
     worker: Worker
-    consumers: ConsumerRunner
-    dispatcher: Dispatcher
+    reach: Reach
     loop_lag: DurationHistogram
     broken_services: set[str]  # names of services that crashed and are about to restart
     readiness: Readiness
@@ -133,24 +123,22 @@ async def run_services(
     hub = await _create_hub(settings, db)
     notices = Coalescer(partial(hub.send_notice, PEOPLE_CHANNEL, "deliveries"), NOTICE_INTERVAL)
     reindexer = SearchReindexer(db)
-    consumers = ConsumerRunner(db, CONSUMERS)
-    dispatcher, timers = Dispatcher(db, _list_targets(settings)), TimerRunner(db, TIMER_ACTIONS)
+    reach = build_reach(settings, db)
     wake_callbacks = {
         EDITS_TOPIC: watcher.wake,
         DELIVERIES_TOPIC: notices.schedule,
         SEARCH_TOPIC: reindexer.wake,
-        CONSUMERS_TOPIC: consumers.wake,
-        DISPATCHES_TOPIC: dispatcher.wake_threadsafe,
+        **reach.list_wake_callbacks(partial(hub.send_notice, PEOPLE_CHANNEL)),
     }
     bus = open_bus(db, hub.epoch, hub.buffer.head, wake_callbacks)
     store = open_store(settings.files_url)
     eraser = Eraser(db, store, sources)
     notes: list[str] = []
     bus.listen(
-        partial(_pass_on, (hub.publish, eraser.on_entries, consumers.on_entries)),
+        partial(_pass_on, (hub.publish, eraser.on_entries, reach.consumers.on_entries)),
         partial(_start_over, db, hub, notes),
     )
-    _forward_commits(db, bus.on_committed, dispatcher.on_committed)
+    _forward_commits(db, bus.on_committed, reach.dispatcher.on_committed)
     # Record direct edits first, or a delivery could overwrite one before it becomes an event.
     worker = Worker(
         db, sources, is_blocked=has_pending_changes, unblock=watcher.record_pending_edits
@@ -164,27 +152,19 @@ async def run_services(
         "worker": worker.run,
         "edits": watcher.run,
         "search": reindexer.run,
-        "consumers": consumers.run,
         "retention": Retention(
             db, hub.buffer, RetentionDays(settings.log_days, settings.delivery_days)
         ).run,
         "files": FileCleanup(db, store).run,
         "erasure": eraser.run,
         "lag": partial(measure_loop_lag, loop_lag),
-        "dispatches": dispatcher.run,
-        "timers": timers.run,
+        **reach.services,
         **extra_services,
     }
     async with _running(services, broken, control):
         intake = Intake(db, worker.wake, notices.schedule)
         readiness = Readiness(db, hub, broken, notes=notes)
-        yield Services(
-            db, hub, intake, worker, consumers, dispatcher, loop_lag, broken, readiness
-        )
-
-
-def _list_targets(settings: Settings) -> list[Target]:
-    return [] if settings.smtp_server is None else [SmtpTarget(settings.smtp_server)]
+        yield Services(db, hub, intake, worker, reach, loop_lag, broken, readiness)
 
 
 @asynccontextmanager

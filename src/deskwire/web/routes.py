@@ -37,6 +37,8 @@ from deskwire.web.context import request_context, set_request_context
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.assets import Assets
 from deskwire.web.pages.admin_deliveries import DeliveriesAdminPages
+from deskwire.web.pages.admin_dispatches import DispatchesAdminPages
+from deskwire.web.pages.admin_integrations import IntegrationsAdminPages
 from deskwire.web.pages.admin_organizations import OrganizationsAdminPages
 from deskwire.web.pages.admin_people import PeopleAdminPages
 from deskwire.web.pages.avatars import AvatarPages
@@ -153,6 +155,8 @@ def _admin_rows(
     people = PeopleAdminPages(deps, renderer.render)
     organizations = OrganizationsAdminPages(deps, renderer.render)
     deliveries = DeliveriesAdminPages(deps, renderer.render)
+    dispatches = DispatchesAdminPages(deps, renderer.render)
+    integrations = IntegrationsAdminPages(deps, renderer.render)
     invitations = InvitationPages(deps, account_pages)
     avatars = AvatarPages(deps, account_pages)
     return (
@@ -161,6 +165,9 @@ def _admin_rows(
         Url("/admin/organizations", "signed-in", organizations.index),
         Url("/admin/deliveries", "signed-in", deliveries.index),
         Url("/admin/deliveries/{delivery}", "signed-in", deliveries.show, deliveries.apply_change),
+        Url("/admin/dispatches", "signed-in", dispatches.index, dispatches.apply_bulk),
+        Url("/admin/dispatches/{dispatch}", "signed-in", dispatches.show, dispatches.apply_change),
+        Url("/admin/integrations", "signed-in", integrations.index, integrations.apply_change),
         Url("/invitations/{token}", "anyone", invitations.show, invitations.accept),
         Url("/settings/avatar", "signed-in", post=avatars.change, files="parts"),
         Url("/avatars/{avatar}", "signed-in", avatars.show),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Update, bindparam, delete, func, select, update
 
 from deskwire.events.consumers.store import (
+    CONSUMERS_CHANGED_TOPIC,
     CONSUMERS_TOPIC,
     ConsumerRow,
     FailureRow,
@@ -63,7 +64,7 @@ def set_stopped(tx: Connection, name: str, *, stopped: bool) -> None:
     """Stop a consumer, or let it go on where it stopped. Raises NotFound."""
     _require(tx, name)
     tx.execute(_update(name).values(stopped=stopped))
-    wake(tx, CONSUMERS_TOPIC)
+    _wake_all(tx)
 
 
 def rewind(tx: Connection, name: str, position: int) -> None:
@@ -85,14 +86,14 @@ def rewind(tx: Connection, name: str, position: int) -> None:
     is_after = (failures.c.consumer == name) & (failures.c.position > position)
     tx.execute(delete(failures).where(is_after))
     tx.execute(_update(name).values(position=position))
-    wake(tx, CONSUMERS_TOPIC)
+    _wake_all(tx)
 
 
 def retry_failures(tx: Connection, name: str, at: Millis) -> None:
     """Plan everything again that was set aside, now. Raises NotFound."""
     _require(tx, name)
     tx.execute(update(failures).where(failures.c.consumer == name).values(due_at=at))
-    wake(tx, CONSUMERS_TOPIC)
+    _wake_all(tx)
 
 
 def dismiss_failure(tx: Connection, name: str, position: int) -> None:
@@ -107,7 +108,13 @@ def dismiss_failure(tx: Connection, name: str, position: int) -> None:
                 position=position,
             )
         )
+    _wake_all(tx)
+
+
+def _wake_all(tx: Connection) -> None:
+    """Wake the consumers, and the pages that show them."""
     wake(tx, CONSUMERS_TOPIC)
+    wake(tx, CONSUMERS_CHANGED_TOPIC)
 
 
 def _require(tx: Connection, name: str) -> None:

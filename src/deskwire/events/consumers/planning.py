@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Integer, bindparam, delete, insert, select, u
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from deskwire.events.consumers.store import (
+    CONSUMERS_CHANGED_TOPIC,
     IS_FIRST_OF_TICKET,
     Consumer,
     ConsumerRow,
@@ -24,7 +25,7 @@ from deskwire.events.log import LogRow, log, read_epoch, read_head, read_redacti
 from deskwire.events.redaction import ERASED, Redactions
 from deskwire.events.retention import read_floor
 from deskwire.kit.clock import HOUR, SECOND, Millis
-from deskwire.kit.db import savepoint
+from deskwire.kit.db import savepoint, wake
 from deskwire.kit.rows import fetch_all, fetch_first
 
 BATCH_SIZE = 100  # events that one transaction reads
@@ -201,6 +202,7 @@ def _record_progress(tx: Connection, row: ConsumerRow, batch: _Batch, reached: i
     values = {"position": reached, "epoch": epoch, "lost": row.lost + batch.lost}
     if batch.last_error is not None:
         values |= {"last_error": batch.last_error, "last_error_at": batch.at}
+        wake(tx, CONSUMERS_CHANGED_TOPIC)
     elif (reached, epoch, batch.lost) == (row.position, row.epoch, 0):
         return
     tx.execute(update(consumers).where(consumers.c.name == row.name).values(values))

@@ -31,6 +31,7 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.db import is_postgresql, metadata
 
 CONSUMERS_TOPIC = "deskwire_consumers"  # woken when an operator changed a consumer
+CONSUMERS_CHANGED_TOPIC = "deskwire_consumers_changed"  # … or one set an event aside, for pages
 
 consumers = Table(
     "consumers",

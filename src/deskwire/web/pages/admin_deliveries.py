@@ -20,7 +20,7 @@ from deskwire.web.dependencies import Dependencies
 from deskwire.web.errors import status_of
 from deskwire.web.http.forms import read_form, respond_done
 from deskwire.web.i18n import translate_labels
-from deskwire.web.rendering.list_links import url_with_query
+from deskwire.web.rendering.list_links import parse_row_id, url_with_query
 from deskwire.web.rendering.payload import format_payload
 from deskwire.web.rendering.render import Render
 from deskwire.workspaces.actor import Actor
@@ -28,7 +28,6 @@ from deskwire.workspaces.organizations.permissions import Permission, require
 
 BASE_PATH = "/admin/deliveries"
 PAGE_SIZE = 50  # deliveries
-MAX_ID = 2**63 - 1  # the largest value of a bigint column
 REPLAY_POLL_ATTEMPTS = 20  # polls for the outcome before the page shows the delivery as pending
 REPLAY_POLL_INTERVAL = 0.1  # s between two polls
 STATE_LABELS = {
@@ -138,7 +137,7 @@ def parse_filter(fields: Mapping[str, str], deliveries: DeliveryStore) -> Delive
     state = fields.get("state", "")
     source = fields.get("source", "").replace("\0", "")[:40]
     return DeliveryFilter(
-        state if state in deliveries.states else "", source, _parse_id(fields.get("before", ""))
+        state if state in deliveries.states else "", source, parse_row_id(fields.get("before", ""))
     )
 
 
@@ -187,9 +186,4 @@ def _read_one(tx: Connection, deliveries: DeliveryStore, id_: int) -> DeliveryDe
 
 
 def _delivery_id(request: Request) -> int:
-    return _parse_id(str(request.path_params["delivery"]))
-
-
-def _parse_id(text: str) -> int:
-    is_number = text.isascii() and text.isdigit() and len(text) < 20
-    return int(text) if is_number and int(text) <= MAX_ID else 0
+    return parse_row_id(str(request.path_params["delivery"]))

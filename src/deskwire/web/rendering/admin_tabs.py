@@ -24,6 +24,8 @@ ADMIN_TABS = (
     AdminTab("people", N_("People"), "/admin/people", Permission.PEOPLE),
     AdminTab("organizations", N_("Organizations"), "/admin/organizations", None),
     AdminTab("deliveries", N_("Deliveries"), "/admin/deliveries", Permission.DELIVERIES),
+    AdminTab("dispatches", N_("Dispatches"), "/admin/dispatches", Permission.DISPATCHES),
+    AdminTab("integrations", N_("Integrations"), "/admin/integrations", Permission.INTEGRATIONS),
 )
 
 

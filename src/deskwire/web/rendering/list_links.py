@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+MAX_ROW_ID = 2**63 - 1  # the largest value of a bigint column
 # htmx writes this URL into the address bar instead of the one with every field of the form.
 PUSH_URL_HEADER = "hx-push-url"
 
@@ -56,6 +57,12 @@ class ListLinks:
     def _url_with(self, **changed: str) -> str:
         fields = {name: value for name, value in {**self.filters, **changed}.items() if value}
         return url_with_query(self.path, {**fields, **self.organization_query})
+
+
+def parse_row_id(text: str) -> int:
+    """Parse the id of a row in a URL or a form; 0, which is no row's, if it is not one."""
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    return int(text) if is_number and int(text) <= MAX_ROW_ID else 0
 
 
 def url_with_query(path: str, fields: Mapping[str, str]) -> str:

@@ -50,9 +50,12 @@ class Permission(StrEnum):
     PEOPLE = N_("see everyone who has an account")
     ORGANIZATIONS = N_("create any number of organizations and change all of them")
     DELIVERIES = N_("see, replay and dismiss deliveries")
+    DISPATCHES = N_("see, retry and dismiss dispatches")
+    INTEGRATIONS = N_("see how integrations are doing")
     ACCOUNTS = N_("deactivate accounts and send links for a new password")
     IDENTIFY = N_("link people to their Discord accounts")
     EMPLOY = N_("give people a role in the team and remove it")
+    CHANGE_INTEGRATIONS = N_("stop and start integrations, and dismiss what they set aside")
 
 
 _MEMBER = {Permission.FILE}
@@ -71,6 +74,8 @@ _OPERATIONS = _ANALYST | {
     Permission.PEOPLE,
     Permission.ORGANIZATIONS,
     Permission.DELIVERIES,
+    Permission.DISPATCHES,
+    Permission.INTEGRATIONS,
 }
 _OPERATIONS |= {
     Permission.INVITE,
@@ -79,7 +84,12 @@ _OPERATIONS |= {
     Permission.PROFILE,
     Permission.ACCOUNTS,
 }
-_SUPER = _OPERATIONS | {Permission.IDENTIFY, Permission.EMPLOY, Permission.DELETE}
+_SUPER = _OPERATIONS | {
+    Permission.IDENTIFY,
+    Permission.EMPLOY,
+    Permission.DELETE,
+    Permission.CHANGE_INTEGRATIONS,
+}
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "admin": frozenset(_ADMIN),

@@ -1,0 +1,70 @@
+"""Run what reaches beyond the open pages: consumers of the log, dispatches and timers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from deskwire.dispatches.dispatcher import Dispatcher
+from deskwire.dispatches.smtp import SmtpTarget
+from deskwire.dispatches.store import DISPATCHES_TOPIC
+from deskwire.dispatches.target import Target
+from deskwire.dispatches.timers import TimerAction, TimerRunner
+from deskwire.events.consumers.runner import ConsumerRunner
+from deskwire.events.consumers.store import CONSUMERS_CHANGED_TOPIC, CONSUMERS_TOPIC
+from deskwire.kit.coalesce import Coalescer
+from deskwire.kit.db import Database
+from deskwire.settings import Settings
+from deskwire.workspaces.role_audit import ROLE_AUDIT
+
+CONSUMERS = (ROLE_AUDIT,)  # the durable readers of the log
+TIMER_ACTIONS: Mapping[str, TimerAction] = {}  # what timers do, by kind
+NOTICE_INTERVAL = 0.15  # s; the least time between two refreshes of a page that shows dispatches
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What one process runs of it."""
+
+    consumers: ConsumerRunner
+    dispatcher: Dispatcher
+    timers: TimerRunner
+
+    @property
+    def services(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The services, by name."""
+        return {
+            "consumers": self.consumers.run,
+            "dispatches": self.dispatcher.run,
+            "timers": self.timers.run,
+        }
+
+    def list_wake_callbacks(
+        self, send_notice: Callable[[str], None]
+    ) -> dict[str, Callable[[], None]]:
+        """Return what is called when a topic was woken; `send_notice` refreshes pages."""
+        dispatches = Coalescer(lambda: send_notice("dispatches"), NOTICE_INTERVAL)
+        integrations = Coalescer(lambda: send_notice("integrations"), NOTICE_INTERVAL)
+
+        def on_dispatches_changed() -> None:
+            self.dispatcher.wake()
+            dispatches.schedule()
+
+        return {
+            CONSUMERS_TOPIC: self.consumers.wake,
+            CONSUMERS_CHANGED_TOPIC: integrations.schedule,
+            DISPATCHES_TOPIC: on_dispatches_changed,
+        }
+
+
+def build_reach(settings: Settings, db: Database) -> Reach:
+    """Build the services of a process."""
+    return Reach(
+        ConsumerRunner(db, CONSUMERS),
+        Dispatcher(db, _list_targets(settings)),
+        TimerRunner(db, TIMER_ACTIONS),
+    )
+
+
+def _list_targets(settings: Settings) -> list[Target]:
+    return [] if settings.smtp_server is None else [SmtpTarget(settings.smtp_server)]
