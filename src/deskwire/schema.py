@@ -20,6 +20,7 @@ from deskwire.direct_edits import change_log, triggers
 from deskwire.dispatches import store as dispatches
 from deskwire.events import log
 from deskwire.events.consumers import store as consumers
+from deskwire.jobs import store as jobs
 from deskwire.kit.db import Database, acquire_advisory_lock, allow_long_statements, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.private_files import create_private_folder, new_private_file
@@ -47,6 +48,7 @@ TABLE_MODULES = (
     daily_counts,
     deliveries,
     dispatches,
+    jobs,
     attachments,
     categories,
     consumers,

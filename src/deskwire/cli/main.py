@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deskwire import __version__
-from deskwire.cli import consumers, dispatches
+from deskwire.cli import consumers, dispatches, jobs
 from deskwire.cli.context import (
     find_base_url,
     format_welcome_link,
@@ -44,6 +44,7 @@ app.add_typer(deliveries, name="deliveries")
 app.add_typer(events, name="events")
 app.add_typer(consumers.app, name="consumers")
 app.add_typer(dispatches.app, name="dispatches")
+app.add_typer(jobs.app, name="jobs")
 app.command("audit")(consumers.print_audit)
 
 TAIL_LENGTH = 20  # events that `events tail --no-follow` prints

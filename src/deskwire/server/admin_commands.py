@@ -13,11 +13,10 @@ from sqlalchemy import Connection
 
 from deskwire.accounts import admin_actions as accounts
 from deskwire.accounts.identities import SUBJECT_PATTERNS, parse_principal
-from deskwire.dispatches import admin as dispatches
-from deskwire.events.consumers import admin as consumers
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.server import admin_sql
+from deskwire.server.reach_commands import REACH_COMMANDS
 from deskwire.webhooks import deliveries
 from deskwire.workspaces.guilds import guilds, members
 from deskwire.workspaces.guilds.permissions import NO_PERMISSIONS, DiscordPermission
@@ -98,49 +97,6 @@ def _set_permissions(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     return {"permissions": arguments["permissions"], "known": is_known}
 
 
-def _rewind_consumer(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    consumers.rewind(tx, arguments["name"], int(arguments["position"]))
-    return {}
-
-
-def _stop_consumer(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    consumers.set_stopped(tx, arguments["name"], stopped=True)
-    return {}
-
-
-def _start_consumer(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    consumers.set_stopped(tx, arguments["name"], stopped=False)
-    return {}
-
-
-def _retry_consumer(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    consumers.retry_failures(tx, arguments["name"], now())
-    return {}
-
-
-def _dismiss_failure(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    consumers.dismiss_failure(tx, arguments["name"], int(arguments["position"]))
-    return {}
-
-
-def _retry_dispatch(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    dispatches.retry_dispatch(tx, int(arguments["id"]), now())
-    return {}
-
-
-def _dismiss_dispatch(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    dispatches.dismiss_dispatch(tx, int(arguments["id"]), now())
-    return {}
-
-
-def _release_dispatches(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    return {"count": dispatches.release_dispatches(tx, target=arguments["target"])}
-
-
-def _dismiss_held(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    return {"count": dispatches.dismiss_held(tx, now(), target=arguments["target"])}
-
-
 def _run_sql(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     return admin_sql.run_statement(tx, arguments["statement"])
 
@@ -154,14 +110,6 @@ COMMANDS: dict[str, Command] = {
     "deliveries.replay": _replay_delivery,
     "deliveries.dismiss": _dismiss_delivery,
     "guilds.permit": _set_permissions,
-    "consumers.rewind": _rewind_consumer,
-    "consumers.stop": _stop_consumer,
-    "consumers.start": _start_consumer,
-    "consumers.retry": _retry_consumer,
-    "consumers.dismiss": _dismiss_failure,
-    "dispatches.retry": _retry_dispatch,
-    "dispatches.dismiss": _dismiss_dispatch,
-    "dispatches.release": _release_dispatches,
-    "dispatches.dismiss-held": _dismiss_held,
     "sql": _run_sql,
+    **REACH_COMMANDS,
 }

@@ -1,4 +1,4 @@
-"""Run what reaches beyond the open pages: consumers of the log, dispatches and timers."""
+"""Run what reaches beyond the open pages: consumers of the log, dispatches, timers and jobs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from deskwire.dispatches.target import Target
 from deskwire.dispatches.timers import TimerAction, TimerRunner
 from deskwire.events.consumers.runner import ConsumerRunner
 from deskwire.events.consumers.store import CONSUMERS_CHANGED_TOPIC, CONSUMERS_TOPIC
+from deskwire.jobs.runner import JobRunner
+from deskwire.jobs.store import JOBS_TOPIC, JobKind
 from deskwire.kit.coalesce import Coalescer
 from deskwire.kit.db import Database
 from deskwire.settings import Settings
+from deskwire.tickets.search_rebuild import SEARCH_REBUILD
+from deskwire.webhooks.replay_job import REPLAY_PARKED
 from deskwire.workspaces.role_audit import ROLE_AUDIT
 
 CONSUMERS = (ROLE_AUDIT,)  # the durable readers of the log
 TIMER_ACTIONS: Mapping[str, TimerAction] = {}  # what timers do, by kind
+JOB_KINDS: Mapping[str, JobKind] = {each.name: each for each in (SEARCH_REBUILD, REPLAY_PARKED)}
 NOTICE_INTERVAL = 0.15  # s; the least time between two refreshes of a page that shows dispatches
 
 
@@ -29,6 +34,7 @@ class Reach:
     consumers: ConsumerRunner
     dispatcher: Dispatcher
     timers: TimerRunner
+    jobs: JobRunner
 
     @property
     def services(self) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -37,6 +43,7 @@ class Reach:
             "consumers": self.consumers.run,
             "dispatches": self.dispatcher.run,
             "timers": self.timers.run,
+            "jobs": self.jobs.run,
         }
 
     def list_wake_callbacks(
@@ -54,6 +61,7 @@ class Reach:
             CONSUMERS_TOPIC: self.consumers.wake,
             CONSUMERS_CHANGED_TOPIC: integrations.schedule,
             DISPATCHES_TOPIC: on_dispatches_changed,
+            JOBS_TOPIC: self.jobs.wake,
         }
 
 
@@ -63,6 +71,7 @@ def build_reach(settings: Settings, db: Database) -> Reach:
         ConsumerRunner(db, CONSUMERS),
         Dispatcher(db, _list_targets(settings)),
         TimerRunner(db, TIMER_ACTIONS),
+        JobRunner(db, JOB_KINDS),
     )
 
 

@@ -1,4 +1,5 @@
-"""Add what reaches beyond the open pages: consumers of the log, an audit of roles, dispatches.
+"""Add what reaches beyond the open pages: consumers of the log, an audit of roles, dispatches,
+jobs.
 
 Mail that waits becomes dispatches with the numbers it had, so that its Message-IDs stay the same.
 """
@@ -21,6 +22,7 @@ BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     _create_consumers()
     _create_dispatches()
+    _create_jobs()
     _carry_mails_over()
     op.drop_table("mails")
     op.add_column("deliveries", sa.Column("key", sa.Text()))
@@ -99,6 +101,26 @@ def _create_dispatches() -> None:
         ("ix_dispatches_finished_at", ["finished_at"]),
     ):
         op.create_index(name, "dispatches", columns)
+
+
+def _create_jobs() -> None:
+    op.create_table(
+        "jobs",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("arguments", sa.Text(), nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=False),
+        sa.Column("done", sa.BigInteger(), nullable=False),
+        sa.Column("total", sa.BigInteger()),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("error", sa.Text()),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger()),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_jobs_state_id", "jobs", ["state", "id"])
 
 
 def _carry_mails_over() -> None:
