@@ -6,9 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 if TYPE_CHECKING:
     from deskwire.kit.db import Database
     from deskwire.settings import Settings
+
+MAX_ID = 2**63 - 1  # the largest value of a database's integer column
+
+
+def check_id_range(value: int | None) -> int | None:
+    """Return an id or a position that a database can hold. Raises BadParameter."""
+    # Not `min` and `max` of the option, which would print 2**63 into the help.
+    if value is not None and not 0 <= value <= MAX_ID:
+        raise typer.BadParameter(f"{value} must be from 0 to {MAX_ID}.")
+    return value
 
 
 def read_settings() -> Settings:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Run long work in the background.")
 
 POLL_INTERVAL = 0.25  # s between two looks at a job
+MAX_IDLE_SLICES = 10  # in a row, after which a job waits for what only a server does
 LINE_INTERVAL = 60.0  # s between two lines where the output is no terminal
 
 JobId = Annotated[int, typer.Argument(metavar="ID", min=1, help="ID of the job.")]
@@ -152,9 +153,14 @@ def _work(settings: Settings, id_: int) -> Iterator[Job]:
     opened = open_database(settings.database_url)
     try:
         db = number_on_commit(opened.db)
+        idle_slices = 0
         while (job := db.read_sync(store.read_job, id_)).state in store.RUNNABLE_STATES:
             yield job
-            db.write_sync(run_slice, JOB_KINDS, id_, now())
+            done = db.write_sync(run_slice, JOB_KINDS, id_, now())
+            idle_slices = 0 if done else idle_slices + 1
+            if idle_slices > MAX_IDLE_SLICES:
+                db.write_sync(store.set_paused, id_, paused=True)
+                print("The rest needs a running server: start one, then resume the job.")
         yield job
     finally:
         opened.close()

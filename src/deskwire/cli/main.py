@@ -8,15 +8,15 @@ be quick.
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deskwire import __version__
-from deskwire.cli import consumers, dispatches, jobs
+from deskwire.cli import consumers, dispatches, events, jobs
 from deskwire.cli.context import (
+    check_id_range,
     find_base_url,
     format_welcome_link,
     is_served_locally,
@@ -36,29 +36,15 @@ people = typer.Typer(no_args_is_help=True, help="Manage people, roles and Discor
 guilds = typer.Typer(no_args_is_help=True, help="Manage permissions in Discord servers.")
 webhook = typer.Typer(no_args_is_help=True, help="Send webhooks as the bot does.")
 deliveries = typer.Typer(no_args_is_help=True, help="Inspect and replay received webhooks.")
-events = typer.Typer(no_args_is_help=True, help="Read the event log.")
 app.add_typer(people, name="people")
 app.add_typer(guilds, name="guilds")
 app.add_typer(webhook, name="webhook")
 app.add_typer(deliveries, name="deliveries")
-app.add_typer(events, name="events")
+app.add_typer(events.app, name="events")
 app.add_typer(consumers.app, name="consumers")
 app.add_typer(dispatches.app, name="dispatches")
 app.add_typer(jobs.app, name="jobs")
 app.command("audit")(consumers.print_audit)
-
-TAIL_LENGTH = 20  # events that `events tail --no-follow` prints
-TAIL_BATCH_SIZE = 500  # events per query
-TAIL_INTERVAL = 0.2  # s between queries of `events tail`
-MAX_ID = 2**63 - 1  # the largest value of a database's integer column
-
-
-def _check_range(value: int | None) -> int | None:
-    # Not `min` and `max`, which would print 2**63 into the help.
-    if value is not None and not 0 <= value <= MAX_ID:
-        raise typer.BadParameter(f"{value} must be from 0 to {MAX_ID}.")
-    return value
-
 
 Email = Annotated[str, typer.Argument(help="Email address of the person.")]
 ROLE_HELP = "Role in the team: super_admin, operations_manager or support_analyst."
@@ -66,7 +52,7 @@ Snowflake = Annotated[
     str, typer.Option("--discord", metavar="ID", help="Discord user ID, 17 to 20 digits.")
 ]
 DeliveryId = Annotated[
-    int, typer.Argument(metavar="ID", callback=_check_range, help="ID of the delivery.")
+    int, typer.Argument(metavar="ID", callback=check_id_range, help="ID of the delivery.")
 ]
 
 
@@ -358,37 +344,6 @@ def dismiss_delivery(id_: DeliveryId) -> None:
     """Dismiss a parked delivery; it stays stored, but `doctor` ignores it."""
     run_command(read_settings(), "deliveries.dismiss", {"id": id_})
     print(f"delivery {id_} is dismissed")
-
-
-@events.command("tail")
-def tail_events(
-    after: Annotated[
-        int | None,
-        typer.Option(metavar="N", callback=_check_range, help="Start after position N; 0 for all."),
-    ] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow/--no-follow", "-f", help="Wait for more, or print and exit.")
-    ] = True,
-) -> None:
-    """Print events as they are added to the log, until Ctrl-C."""
-    import time
-
-    from deskwire.cli.deliveries import format_event
-    from deskwire.events.log import read_after, read_head
-
-    with suppress(KeyboardInterrupt), open_for_reading(read_settings()) as db:
-        head = db.read_sync(read_head)
-        position = after if after is not None else head if follow else max(0, head - TAIL_LENGTH)
-        while True:
-            entries = db.read_sync(read_after, position, TAIL_BATCH_SIZE)
-            for entry in entries:
-                position = entry.position
-                print_escaped(format_event(entry))
-            if not entries and not follow:
-                return
-            if not entries:
-                sys.stdout.flush()
-                time.sleep(TAIL_INTERVAL)
 
 
 def _print_outcome(settings: Settings, find: Any, *, quiet: bool = False) -> None:  # noqa: ANN401
