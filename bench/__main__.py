@@ -17,6 +17,7 @@ from bench import (
     memory,
     pages,
     peers,
+    reach,
     start,
     storm,
     writer,
@@ -44,6 +45,7 @@ PARTS: dict[str, Callable[[], Report]] = {
     "start": start.measure,
     "profile": cpu_profile.measure,
     "writer": writer.measure,
+    "reach": reach.measure,
 }
 
 
