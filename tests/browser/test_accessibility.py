@@ -44,7 +44,7 @@ PAGES = {
         "/requests/{request}", "/guilds", "/guilds/{guild}", "/guilds/{guild}/tickets",
         "/guilds/{guild}/tickets/{number}", "/orgs/{slug}", "/admin/people",
         "/admin/people/{person}", "/admin/organizations", "/admin/deliveries",
-        "/admin/deliveries/{delivery}", "/api/docs",
+        "/admin/deliveries/{delivery}", "/admin/dispatches", "/admin/integrations", "/api/docs",
     ),
     "a stranger": (
         "/", "/sign-in", "/sign-up", "/welcome/{token}", "/forgot-password", "/reset/{token}",

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from deskwire.dispatches.store import DISPATCHES_TOPIC, Dispatch, DispatchRow, dispatches
 from deskwire.dispatches.target import MAX_RESULT, Done, Outcome, Refused, Target, Unavailable
 from deskwire.kit.clock import HOUR, SECOND, Millis
-from deskwire.kit.db import acquire_advisory_lock, wake
+from deskwire.kit.db import acquire_advisory_lock, pad_in_list, wake
 from deskwire.kit.ids import new_secret
 from deskwire.kit.rows import fetch_all
 
@@ -234,7 +234,7 @@ def _admit_new(tx: Connection, target: Target) -> None:
     ids = list(tx.execute(_NEW, {"of": target.name, "at_most": ADMITTED_AT_ONCE}).scalars())
     if ids:
         admit = _ADMIT_BEHIND_DEAD if target.on_dead == "blocks" else _ADMIT
-        tx.execute(admit.where(dispatches.c.id.in_(ids)))
+        tx.execute(admit.where(dispatches.c.id.in_(pad_in_list(ids))))
 
 
 def _claim(row: DispatchRow) -> Dispatch:

@@ -189,7 +189,6 @@ class _Lane:
     pauses: dict[str | None, _Pause] = field(default_factory=dict)  # by kind; None: of all kinds
     _successes: int = 0
     _suspects: dict[int, int] = field(default_factory=dict)  # dispatch → successes when it failed
-    _is_stopping: bool = False
 
     def list_wanted(self) -> list[Wanted]:
         """Return what may be claimed: nothing during a pause, and one as a probe after it."""
@@ -234,7 +233,6 @@ class _Lane:
 
     async def stop(self) -> None:
         """Cancel what has not begun, and wait for the rest, at most `stop_timeout`."""
-        self._is_stopping = True
         begun = list[asyncio.Task[None]]()
         for attempt in self.running.values():
             assert attempt.task is not None

@@ -31,13 +31,13 @@ READ_KEYWORDS = ("SELECT", "VALUES", "WITH", "EXPLAIN")
 WRITE_KEYWORDS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 EDITABLE_TABLES = frozenset(table.name for table in WATCHED_TABLES)
 CHANGE_LOG_TABLE = "outside_changes"  # deleting a row dismisses a rejected direct edit
-SECRET_COLUMNS = {  # digests of secrets, and mails, which hold links until they are sent
+SECRET_COLUMNS = {  # digests of secrets, and what is to be sent, such as mails with links
     "passwords": {"hash"},
     "sessions": {"token_hash"},
     "links": {"token_hash"},
     "sign_in_failures": {"email_hash"},
     "invitations": {"token_hash", "mailed_hash"},
-    "mails": {"text", "html"},
+    "dispatches": {"payload"},
 }
 
 POSTGRES_HINT = "psql or any other client: changes from anywhere show up at once"
