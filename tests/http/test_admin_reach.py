@@ -123,7 +123,7 @@ def test_a_dead_dispatch_is_retried_or_dismissed(portal: StaffedPortalFixture) -
 def test_held_dispatches_are_released_or_dismissed_together(portal: StaffedPortalFixture) -> None:
     id_, db, mo = make_dispatch(portal), portal.desk.db, browse(portal, MO)
     db.write_sync(hold_unfinished)
-    assert "1 dispatches are held" in mo.get("/admin/dispatches").text
+    assert "1 dispatch is held" in mo.get("/admin/dispatches").text
     assert mo.post("/admin/dispatches", data={"act": "release"}).status_code == 303
     assert db.read_sync(dispatches_admin.read_dispatch, id_).state == "new"
 
