@@ -93,9 +93,7 @@ def measure() -> Report:
     return Report("reach", METHOD, ratios, figures, noise.read_share(), notes=notes)
 
 
-def _measure_database(
-    url: str, title: str, ratios: list[Figure], figures: list[Figure]
-) -> None:
+def _measure_database(url: str, title: str, ratios: list[Figure], figures: list[Figure]) -> None:
     db = connect_database(url)
     try:
         migrate(db)

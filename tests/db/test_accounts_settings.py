@@ -14,9 +14,9 @@ from deskwire.accounts import identities, links, passwords, people, sessions
 from deskwire.accounts.people import Person
 from deskwire.accounts.preferences import parse_theme, parse_time_zone, set_preferences
 from deskwire.accounts.sessions import LIFETIME
-from deskwire.events.channels import PersonId
 from deskwire.dispatches import mail
 from deskwire.dispatches.mail import MailContent
+from deskwire.events.channels import PersonId
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 from deskwire.server.services import ACCESS

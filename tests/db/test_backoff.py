@@ -13,9 +13,9 @@ from sqlalchemy.exc import OperationalError
 
 from deskwire.direct_edits import watcher
 from deskwire.direct_edits.watcher import Watcher
-from deskwire.kit.clock import now
 from deskwire.dispatches.dispatcher import Dispatcher
 from deskwire.dispatches.store import DispatchQueued
+from deskwire.kit.clock import now
 from deskwire.webhooks.door import Intake
 from deskwire.webhooks.worker import Worker
 from tests.db.test_full_disk import message

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -80,7 +79,12 @@ def db(tmp_path: Path) -> Iterator[Database]:
 
 
 def fill_log(
-    tx: Connection, count: int = 1, *, ticket: str | None = None, type_: str = WANTED, at: int = NOON
+    tx: Connection,
+    count: int = 1,
+    *,
+    ticket: str | None = None,
+    type_: str = WANTED,
+    at: int = NOON,
 ) -> None:
     row = {"type": type_, "actor": "bot", "channels": '["staff"]', "touches": "[]", "data": "{}"}
     for _ in range(count):
@@ -313,11 +317,11 @@ async def test_the_runner_plans_what_is_appended_and_goes_on_after_an_outage(db:
     running = asyncio.create_task(runner.run())
     try:
         async with asyncio.timeout(20):
-            while len(await db.read(list_planned)) < 2:
+            while len(await db.read(list_planned)) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             await db.write(fill_log)
             runner.wake()
-            while len(await db.read(list_planned)) < 3:
+            while len(await db.read(list_planned)) < 3:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     finally:
         running.cancel()

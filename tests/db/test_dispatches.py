@@ -187,10 +187,10 @@ async def test_an_unavailable_target_is_probed_with_one_of_another_key(db: Datab
 
     pause = FIRST_PAUSE
     for _ in range(3):
-        timer.seconds += pause - 0.001
+        timer.seconds += pause - 0.5
         await send_due_dispatches(sender)
         assert len(target.sent) == len(pauses), "not before the pause is over"
-        timer.seconds += 0.001
+        timer.seconds += 0.5
         clock.at += 1
         await send_due_dispatches(sender)
         pauses.append(pause)
@@ -316,7 +316,7 @@ async def test_an_outcome_is_recorded_once_the_database_works_again(
     target = ToyTarget()
     running = asyncio.create_task(make(db, target).run())
     async with asyncio.timeout(30):
-        while list_states(db) != ["done"]:
+        while list_states(db) != ["done"]:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     running.cancel()
     await asyncio.wait({running})

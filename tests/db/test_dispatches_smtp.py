@@ -243,9 +243,9 @@ def test_a_mail_of_a_rolled_back_transaction_is_not_sent(db: Database) -> None:
     assert read_dispatches(db) == []
 
 
-def test_a_mail_unsent_for_a_day_is_given_up(db: Database, smtp_server_url: SmtpServer) -> None:
+def test_a_mail_unsent_for_a_day_is_given_up(db: Database) -> None:
     post(db)
-    target = SmtpTarget(smtp_server_url)
+    target = SmtpTarget(SmtpServer("127.0.0.1", 25, False, None, "desk@desk.test"))
 
     assert db.write_sync(claim_due, target, NOON + DAY, [Wanted(10)]) == []
     assert [row.state for row in read_dispatches(db)] == ["dead"]

@@ -136,7 +136,7 @@ async def test_the_runner_goes_on_after_an_outage(db: Database) -> None:
     runner = TimerRunner(db, {"ring": fail_twice}, FakeClock(), first_retry_delay=0.001)
     running = asyncio.create_task(runner.run())
     async with asyncio.timeout(30):
-        while runner.outcomes["done"] < 1:
+        while runner.outcomes["done"] < 1:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     running.cancel()
     await asyncio.wait({running})

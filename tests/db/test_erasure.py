@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, SelectBase, select
 from sqlalchemy import update as update_rows
 
 from deskwire.direct_edits.processor import record_edits
+from deskwire.dispatches.mail import MailContent
 from deskwire.events import erasure
 from deskwire.events import log as log_module
 from deskwire.events.erasure import erase_entries, list_erasures
@@ -18,7 +19,6 @@ from deskwire.events.recent_entries import list_workspace_entries
 from deskwire.events.retention import trim_log
 from deskwire.kit.db import Database
 from deskwire.kit.ids import new_id
-from deskwire.dispatches.mail import MailContent
 from deskwire.kit.store import DiskStore
 from deskwire.server.erasure import Eraser
 from deskwire.tickets.actions import offboarding, post_message, update

@@ -23,9 +23,9 @@ from deskwire.webhooks.deliveries import deliveries, store_deliveries
 from deskwire.webhooks.replay_job import PAGE_SIZE, REPLAY_PARKED
 from deskwire.webhooks.source import IncomingDelivery
 from tests.fixtures.accounts import NOON
+from tests.fixtures.cast import BO
 from tests.fixtures.databases import create_database
 from tests.fixtures.staffed_portal import StaffedPortalFixture
-from tests.fixtures.cast import BO
 
 counted = Table(
     "counted_here",
@@ -47,6 +47,10 @@ def count_to(tx: Connection, arguments: Mapping[str, Any], cursor: str, left: Ha
 
 COUNT = JobKind("count", lambda _tx, arguments: arguments["to"], count_to)
 KINDS = {"count": COUNT}
+
+
+def stopped_clock() -> float:
+    return 0.0
 
 
 @pytest.fixture
@@ -81,16 +85,14 @@ def test_a_job_does_its_work_in_slices_from_its_cursor(db: Database) -> None:
 def test_a_slice_that_fails_is_undone_and_tried_again(db: Database) -> None:
     id_ = db.write_sync(store.start_job, COUNT, NOON, {"to": 7, "fails_at": 3})
     for _ in range(MAX_ATTEMPTS):
-        assert db.write_sync(run_slice, KINDS, id_, NOON) == 0
+        assert db.write_sync(run_slice, KINDS, id_, NOON, stopped_clock) == 0
     job = db.read_sync(store.read_job, id_)
     assert (job.state, job.error, job.done) == ("failed", "ValueError", 0)
     assert list_counted(db) == []
 
-    db.write_sync(
-        lambda tx: tx.execute(update(store.jobs).values(arguments='{"to": 2}'))
-    )
+    db.write_sync(lambda tx: tx.execute(update(store.jobs).values(arguments='{"to": 2}')))
     db.write_sync(store.set_paused, id_, paused=False)
-    assert db.write_sync(run_slice, KINDS, id_, NOON) == 2
+    assert db.write_sync(run_slice, KINDS, id_, NOON, stopped_clock) == 2
 
 
 def test_a_paused_or_canceled_job_does_nothing(db: Database) -> None:
@@ -137,7 +139,7 @@ async def test_the_runner_goes_on_after_an_outage(db: Database) -> None:
     id_ = db.write_sync(store.start_job, COUNT, NOON, {"to": 3})
     running = asyncio.create_task(runner.run())
     async with asyncio.timeout(30):
-        while (await db.read(store.read_job, id_)).state != "done":
+        while (await db.read(store.read_job, id_)).state != "done":  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     running.cancel()
     await asyncio.wait({running})

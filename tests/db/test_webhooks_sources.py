@@ -54,9 +54,7 @@ class ToySource:
     def format_answer(self, status: int, message: str, at: str) -> bytes:
         return json.dumps({"ok": status == 200}).encode()
 
-    def parse_signature_headers(
-        self, headers: Headers, now: int
-    ) -> SignatureHeaders | Rejection:
+    def parse_signature_headers(self, headers: Headers, now: int) -> SignatureHeaders | Rejection:
         values = header_values(headers, b"toy-secret")
         return (values[0],) if len(values) == 1 else Rejection(401, "no secret")
 
@@ -104,14 +102,10 @@ def db(tmp_path: Path) -> Iterator[Database]:
 
 
 def make_body(id_: str, at: int, action: str = "created", key: str = "ENG-1") -> bytes:
-    return json.dumps(
-        {"webhook": id_, "at": at, "action": action, "issue": {"key": key}}
-    ).encode()
+    return json.dumps({"webhook": id_, "at": at, "action": action, "issue": {"key": key}}).encode()
 
 
-async def send(
-    db: Database, body: bytes, secret: str = "new secret"
-) -> tuple[int, dict[str, Any]]:
+async def send(db: Database, body: bytes, secret: str = "new secret") -> tuple[int, dict[str, Any]]:
     """Send a webhook to the door; return its status and its answer."""
     sent = list[dict[str, Any]]()
 
@@ -133,7 +127,7 @@ async def send(
         "headers": [(b"host", b"desk.test"), (b"toy-secret", secret.encode())],
         "client": ("127.0.0.1", 1),
     }
-    await door(scope, receive, collect)  # type: ignore[arg-type]
+    await door(scope, receive, collect)
     return sent[0]["status"], json.loads(sent[1]["body"])
 
 

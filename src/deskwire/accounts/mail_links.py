@@ -13,12 +13,12 @@ from deskwire.accounts import links, people, rate_limit
 from deskwire.accounts.links import Purpose
 from deskwire.accounts.people import Person
 from deskwire.accounts.rate_limit import RATE_LIMITS, RateLimits
-from deskwire.events.channels import PersonId
 from deskwire.dispatches import mail
+from deskwire.dispatches.mail import MailContent
+from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict
 from deskwire.kit.i18n import gettext
-from deskwire.dispatches.mail import MailContent
 
 VERIFY_PURPOSES: tuple[Purpose, ...] = ("verify",)
 ComposeLinkMail = Callable[[Person, str], MailContent]  # the recipient, the link's secret

@@ -33,7 +33,8 @@ def list_consumers() -> None:
 def rewind_consumer(
     name: Name,
     position: Annotated[
-        int, typer.Option("--to", metavar="N", min=0, help="Plan the events after position N again.")
+        int,
+        typer.Option("--to", metavar="N", min=0, help="Plan the events after position N again."),
     ],
 ) -> None:
     """Let a consumer plan events again, or skip some.
@@ -79,9 +80,7 @@ def dismiss_failure(
 
 def print_audit(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number to list.")] = 30,
-    workspace: Annotated[
-        str, typer.Option(metavar="ID", help="Only of org:ID or guild:ID.")
-    ] = "",
+    workspace: Annotated[str, typer.Option(metavar="ID", help="Only of org:ID or guild:ID.")] = "",
 ) -> None:
     """List who was given a role or permissions and who lost them, newest first."""
     from deskwire.workspaces.role_audit import list_role_changes

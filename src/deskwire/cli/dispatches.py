@@ -24,9 +24,7 @@ def list_dispatches(
     target: Target = "",
     state: Annotated[
         str,
-        typer.Option(
-            help="Only new, ready, waiting, held, done, dead or dismissed dispatches."
-        ),
+        typer.Option(help="Only new, ready, waiting, held, done, dead or dismissed dispatches."),
     ] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number to list.")] = 30,
 ) -> None:

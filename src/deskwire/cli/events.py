@@ -21,7 +21,9 @@ TAIL_INTERVAL = 0.2  # s between queries of `events tail`
 def tail_events(
     after: Annotated[
         int | None,
-        typer.Option(metavar="N", callback=check_id_range, help="Start after position N; 0 for all."),
+        typer.Option(
+            metavar="N", callback=check_id_range, help="Start after position N; 0 for all."
+        ),
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", "-f", help="Wait for more, or print and exit.")

@@ -45,9 +45,7 @@ def list_jobs(
 
 @app.command("start")
 def start_job(
-    kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="search-rebuild or replay-parked.")
-    ],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="search-rebuild or replay-parked.")],
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Show its progress until it has ended.")
     ] = True,

@@ -54,9 +54,7 @@ class Settlement:
 def find_targets_with_work(tx: Connection, names: Sequence[str], at: Millis) -> list[str]:
     """Return those of `names` that have new dispatches, or some that are due."""
     return [
-        name
-        for name in names
-        if tx.execute(_HAS_WORK, {"of": name, "by": at}).scalar() is not None
+        name for name in names if tx.execute(_HAS_WORK, {"of": name, "by": at}).scalar() is not None
     ]
 
 
@@ -110,9 +108,7 @@ def claim_due(
 TOO_OLD = "It was too old to be sent."
 
 
-def _read_due(
-    tx: Connection, target: Target, at: Millis, wanted: Wanted
-) -> Sequence[DispatchRow]:
+def _read_due(tx: Connection, target: Target, at: Millis, wanted: Wanted) -> Sequence[DispatchRow]:
     if not wanted.limit:
         return ()
     query = _DUE
@@ -289,9 +285,7 @@ _DUE = (
     .order_by(dispatches.c.due_at, dispatches.c.id)
     .limit(bindparam("at_most", type_=Integer))
 )
-_IS_MINE = and_(
-    dispatches.c.id == bindparam("of"), dispatches.c.claimed_by == bindparam("claim")
-)
+_IS_MINE = and_(dispatches.c.id == bindparam("of"), dispatches.c.claimed_by == bindparam("claim"))
 _IS_CLAIMED = select(1).where(_IS_MINE)
 _CLAIM = (
     update(dispatches)

@@ -16,7 +16,7 @@ import aiosmtplib
 from deskwire.dispatches.mail import MAIL_TARGET, Mail, parse_mail
 from deskwire.dispatches.store import Dispatch
 from deskwire.dispatches.target import BeginFunction, Done, Outcome, Refused, Unavailable
-from deskwire.kit.clock import DAY
+from deskwire.kit.clock import DAY, Millis
 from deskwire.kit.errors import Upstream
 from deskwire.kit.smtp_url import NO_TLS_PROBLEM, SmtpServer
 from deskwire.kit.tcp import connect_tcp, find_own_name
@@ -37,8 +37,8 @@ class SmtpTarget:
     limit = CONNECTIONS
     timeout = SEND_TIMEOUT + 1
     stop_timeout = STOP_TIMEOUT
-    max_age = MAX_AGE
-    on_dead: Literal["skips"] = "skips"
+    max_age: Millis | None = MAX_AGE
+    on_dead: Literal["blocks", "skips"] = "skips"
     has_secrets = True
 
     def __init__(self, server: SmtpServer) -> None:

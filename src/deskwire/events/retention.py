@@ -29,9 +29,11 @@ def trim_log(tx: Connection, before: Millis, limit: int) -> int:
     oldest = select(log.c.position, log.c.at, log.c.erased_to).order_by(log.c.position).limit(limit)
     old = list(
         takewhile(
-            lambda entry: entry.at < before
-            and entry.erased_to is None
-            and (slowest is None or entry.position <= slowest or entry.at < before - MAX_WAIT),
+            lambda entry: (
+                entry.at < before
+                and entry.erased_to is None
+                and (slowest is None or entry.position <= slowest or entry.at < before - MAX_WAIT)
+            ),
             tx.execute(oldest),
         )
     )

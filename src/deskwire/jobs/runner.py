@@ -65,9 +65,7 @@ class JobRunner:
         while ids := await self._db.read(find_runnable_jobs):
             for id_ in ids:
                 began = self._timer()
-                done = await self._db.write(
-                    run_slice, self._kinds, id_, self._clock(), self._timer
-                )
+                done = await self._db.write(run_slice, self._kinds, id_, self._clock(), self._timer)
                 pause = PAUSE_RATIO * (self._timer() - began)
                 await asyncio.sleep(pause if done else max(pause, IDLE_PAUSE))
 

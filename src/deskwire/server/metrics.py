@@ -221,15 +221,11 @@ def _collect_consumers(
     lags = [((each.name,), each.lag) for each in states]
     ages = [((each.name,), _age_in_seconds(each.behind_since)) for each in states]
     aside = [((each.name,), each.failure_count) for each in states]
-    yield _create_gauge(
-        "deskwire_consumer_lag", "Events not planned yet.", ["consumer"], lags
-    )
+    yield _create_gauge("deskwire_consumer_lag", "Events not planned yet.", ["consumer"], lags)
     yield _create_gauge(
         "deskwire_consumer_lag_seconds", "Age of the oldest of them.", ["consumer"], ages
     )
-    yield _create_gauge(
-        "deskwire_consumer_set_aside", "Events set aside.", ["consumer"], aside
-    )
+    yield _create_gauge("deskwire_consumer_set_aside", "Events set aside.", ["consumer"], aside)
     yield _create_counter(
         "deskwire_consumer_planned_total",
         "Events planned.",

@@ -17,8 +17,8 @@ from starlette.requests import Request
 
 from deskwire.accounts.mail_links import ComposeLinkMail
 from deskwire.accounts.people import Person
-from deskwire.kit.i18n import N_, get_active, gettext
 from deskwire.dispatches.mail import MailContent
+from deskwire.kit.i18n import N_, get_active, gettext
 from deskwire.web.i18n import install_translations
 from deskwire.web.local_requests import LOCAL_REQUESTS, LocalRequests
 from deskwire.workspaces.organizations.invitations import ComposeInvitationMail

@@ -122,5 +122,8 @@ def _to_row(event: LoggedEvent) -> dict[str, Any]:
         "actor": event.actor,
         "kind": _KINDS[event.type],
         "principal": member["id"] if member else f"discord:{user}" if user else None,
-        "role": data.get("role") or data.get("roleId") or " ".join(data.get("permissions", [])) or None,
+        "role": data.get("role")
+        or data.get("roleId")
+        or " ".join(data.get("permissions", []))
+        or None,
     }

@@ -78,7 +78,7 @@ def rewind(tx: Connection, name: str, position: int) -> None:
     if not floor <= position <= head:
         raise Invalid(
             gettext(
-                "The log reaches from position %(floor)s to %(head)s. Choose a position in between.",
+                "The log reaches from position %(floor)s to %(head)s. Choose one in between.",
                 floor=floor,
                 head=head,
             )
@@ -146,7 +146,10 @@ def _describe(tx: Connection, row: ConsumerRow, head: int) -> ConsumerState:
         row.last_error,
         row.last_error_at,
         count,
-        [Failure(each.position, each.ticket, each.tries, each.due_at, each.error) for each in shown],
+        [
+            Failure(each.position, each.ticket, each.tries, each.due_at, each.error)
+            for each in shown
+        ],
     )
 
 

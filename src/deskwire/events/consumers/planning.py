@@ -8,7 +8,17 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from time import perf_counter
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Integer, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from deskwire.events.consumers.store import (
@@ -141,10 +151,10 @@ class _Batch:
                 self.failed += 1
                 delay = min(LONGEST_RETRY_DELAY, FIRST_RETRY_DELAY * 2 ** min(row.tries, 20))
                 values = {"tries": row.tries + 1, "due_at": self.at + delay, "error": error}
-                self._tx.execute(update(failures).where(*_is_failure(row)).values(values))
+                self._tx.execute(update(failures).where(_is_failure(row)).values(values))
                 return False
             self.planned += 1
-        self._tx.execute(delete(failures).where(*_is_failure(row)))
+        self._tx.execute(delete(failures).where(_is_failure(row)))
         return True
 
     def _is_wanted(self, event: LoggedEvent) -> bool:
@@ -192,7 +202,10 @@ _DUE_FAILURES = (
     .limit(bindparam("at_most", type_=Integer))
 )
 _EVENTS_AFTER = (
-    select(log).where(log.c.position > bindparam("after")).order_by(log.c.position).limit(BATCH_SIZE)
+    select(log)
+    .where(log.c.position > bindparam("after"))
+    .order_by(log.c.position)
+    .limit(BATCH_SIZE)
 )
 _EVENT_AT = select(log).where(log.c.position == bindparam("here"))
 
@@ -208,8 +221,8 @@ def _record_progress(tx: Connection, row: ConsumerRow, batch: _Batch, reached: i
     tx.execute(update(consumers).where(consumers.c.name == row.name).values(values))
 
 
-def _is_failure(row: FailureRow) -> tuple[bool, ...]:
-    return failures.c.consumer == row.consumer, failures.c.position == row.position
+def _is_failure(row: FailureRow) -> ColumnElement[bool]:
+    return and_(failures.c.consumer == row.consumer, failures.c.position == row.position)
 
 
 def _read_blocked_tickets(

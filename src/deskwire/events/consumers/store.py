@@ -133,7 +133,8 @@ def register_consumers(tx: Connection, names: Collection[str]) -> None:
 def read_slowest_position(tx: Connection) -> int | None:
     """Return the position that every running consumer has reached; None if none is running."""
     query = select(func.min(consumers.c.position)).where(consumers.c.stopped.is_(False))
-    return tx.execute(query).scalar_one()
+    position: int | None = tx.execute(query).scalar_one()
+    return position
 
 
 def find_consumers_behind(tx: Connection, names: Collection[str], at: Millis) -> list[str]:

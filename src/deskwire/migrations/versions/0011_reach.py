@@ -69,9 +69,7 @@ def _create_consumers() -> None:
         sa.Column("role", sa.Text()),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_role_changes")),
     )
-    op.create_index(
-        "ix_role_changes_workspace_position", "role_changes", ["workspace", "position"]
-    )
+    op.create_index("ix_role_changes_workspace_position", "role_changes", ["workspace", "position"])
 
 
 def _create_dispatches() -> None:

@@ -8,11 +8,11 @@ from sqlalchemy import Connection, delete, select
 
 from deskwire.accounts import identities, links, passwords, people, rate_limit, sessions
 from deskwire.accounts.authentication import SignInAttempt, confirm_attempt
+from deskwire.dispatches import mail
 from deskwire.events import channels, log
 from deskwire.events.channels import STAFF_CHANNEL, PersonId
 from deskwire.events.redaction import FORMER_MEMBER
 from deskwire.events.types.registry import MemberRemoved, NamedRef, PrincipalRef
-from deskwire.dispatches import mail
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.kit.i18n import gettext, ngettext

@@ -31,16 +31,16 @@ from sqlalchemy import (
 
 from deskwire.accounts import people, rate_limit
 from deskwire.accounts.people import mask_email, parse_email
+from deskwire.dispatches import mail
+from deskwire.dispatches.mail import MailContent
 from deskwire.events import channels, log
 from deskwire.events.channels import STAFF_CHANNEL, PersonId, Workspace
 from deskwire.events.types.registry import InvitationAccepted, InvitationCreated, InvitationRevoked
-from deskwire.dispatches import mail
 from deskwire.kit.clock import DAY, Millis
 from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import Conflict, Forbidden, NotFound
 from deskwire.kit.i18n import N_, gettext
 from deskwire.kit.ids import hash_secret, new_id, new_secret
-from deskwire.dispatches.mail import MailContent
 from deskwire.kit.rows import fetch_all, fetch_first, fetch_one
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.member_permissions import (
