@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from sqlalchemy import Connection, select
 from deskwire.events.log import log
 from deskwire.integrations.discord.samples import build_sample_data
 from deskwire.tickets.messages import messages
-from deskwire.webhooks.deliveries import deliveries
+from deskwire.webhooks.deliveries import count_pending, deliveries
 from tests.fixtures import sse
 from tests.fixtures.database_kind import DatabaseKind
 from tests.fixtures.guild import GuildFixture
@@ -31,7 +32,17 @@ from tests.fixtures.server import Server, running_server
 KILLS = {"sqlite": 12, "postgresql": 6}  # PostgreSQL itself lives on: there is less to break
 SENDERS = 4
 MOST_ANSWERS = 60  # between two kills; few enough that some hit a process that has just begun
+BACKLOG_PATIENCE = 180.0  # s until everything that was stored is processed, on a busy machine
 PATIENCE = 30.0  # s for a server to come back, or for a batch of answers
+
+
+def wait_until_processed(server: Server) -> None:
+    """Wait for the worker: what was stored in the last lives may be thousands of deliveries."""
+    deadline = time.monotonic() + BACKLOG_PATIENCE
+    with server.open_database() as db:
+        while pending := db.read_sync(count_pending):
+            assert time.monotonic() < deadline, f"{pending} deliveries are still pending"
+            time.sleep(0.1)
 
 
 class Load:
@@ -193,6 +204,7 @@ def test_every_acknowledged_write_survives_a_crash_exactly_once(
             with working([*senders]):
                 kill_again_and_again(server, weather, kills)
                 weather.is_over = True
+            wait_until_processed(server)
             guild.close_ticket(1)
 
         with server.open_database() as db:
