@@ -20,7 +20,9 @@ ACCOUNT_ATTACKS = {
     "a name that is markup in a mail": (
         "db/test_auth_recovery_mails.py::test_a_name_is_escaped_in_a_mail"
     ),
-    "a subject that adds a header": ("db/test_mail_sender.py::test_a_subject_cannot_add_a_header"),
+    "a subject that adds a header": (
+        "db/test_dispatches_smtp.py::test_a_subject_cannot_add_a_header"
+    ),
     "reading other people's links where mail is kept": (
         "http/test_settings.py::test_without_a_mail_server_mail_is_shown_to_this_machine_only"
     ),
@@ -46,9 +48,9 @@ ACCOUNT_ATTACKS = {
         "db/test_accounts_settings.py::test_exported_data_has_nothing_of_other_people"
     ),
     "a stolen database: mails": (
-        "db/test_mail_sender.py::test_a_sent_mail_is_not_sent_again_and_its_link_is_erased"
+        "db/test_dispatches_smtp.py::test_a_sent_mail_is_not_sent_again_and_its_link_is_erased"
     ),
     "a stolen log: mails": (
-        "db/test_mail_sender.py::test_content_and_recipient_of_a_mail_are_never_logged"
+        "db/test_dispatches_smtp.py::test_content_and_recipient_of_a_mail_are_never_logged"
     ),
 }

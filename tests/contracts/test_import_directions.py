@@ -67,6 +67,10 @@ ALLOWED_LATE_IMPORTS = {
     "cli.context": "as cli.main",
     "kit.open_store": "the client of S3 is optional",
     "kit.connect": "PostgreSQL's driver is optional",
+    "cli.consumers": "as cli.main",
+    "cli.dispatches": "as cli.main",
+    "cli.events": "as cli.main",
+    "cli.jobs": "as cli.main",
     "cli.main": "the shell must answer `--version` without loading a server",
     "integrations.discord.sender": "httpx2 costs 0.2 s, and every command imports this module",
 }

@@ -58,7 +58,8 @@ async def test_metric_names_follow_the_prometheus_conventions(families: list[Met
         name = name_of(family)
         assert re.fullmatch(r"deskwire(_[a-z]+)+", name)
         assert (name.endswith("_total")) == isinstance(family, CounterMetricFamily), name
-        assert (name.endswith("_seconds")) == (family.type == "histogram"), name
+        is_duration = name.endswith("_seconds") and not name.endswith("_age_seconds")
+        assert is_duration == (family.type == "histogram"), name
         assert family.documentation.endswith("."), name
 
 

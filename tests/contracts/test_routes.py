@@ -24,13 +24,14 @@ PARTS = {
     "token": "never-given-out",
     "file": "never-uploaded",
 }
-PARTS |= {"person": "nobody", "delivery": "1", "avatar": "never-uploaded"}
+PARTS |= {"person": "nobody", "delivery": "1", "dispatch": "1", "avatar": "never-uploaded"}
 PARTS |= {"slug": "quay", "request": "", "message": ""}  # the last two once they are there
 PARTS |= {"person": "nobody", "category": "none", "invitation": "never-made"}
 EXAMPLES = {"/static": "/static/favicon.svg"}
 UNKNOWN_HERE = {"/files/{file}", "/files/{file}/thumbnail", "/avatars/{avatar}"}
 # … their own tests have one
 OF_FEW = {"/admin/people", "/admin/people/{person}", "/admin/deliveries"}
+OF_FEW |= {"/admin/dispatches", "/admin/dispatches/{dispatch}", "/admin/integrations"}
 OF_FEW |= {"/admin/deliveries/{delivery}"}  # not for an analyst; tests/http/test_admin_*.py
 NOT_THERE = {
     f"/{each}/{{token}}": 404 for each in ("welcome", "reset", "verify", "invitations")

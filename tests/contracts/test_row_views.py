@@ -19,7 +19,8 @@ from deskwire.accounts.people import Person, people
 from deskwire.accounts.sessions import Session, sessions
 from deskwire.schema import TABLE_MODULES, metadata
 
-IRREGULAR = {"people": "person"}  # plurals that are not formed with -s or -ies
+# Plurals that are not formed with -s or -ies.
+IRREGULAR = {"dispatches": "dispatch", "people": "person"}
 
 
 def views() -> Iterator[type[Any]]:

@@ -18,8 +18,8 @@ from deskwire.events.consumers.planning import plan_batch
 from deskwire.events.consumers.store import Consumer, LoggedEvent, register_consumers
 from deskwire.events.log import append
 from deskwire.events.types.registry import PersonChanged
-from tests.db.test_dispatches import ToyTarget
 from tests.fixtures.cast import ADA, BO, MO, NOON
+from tests.fixtures.dispatching import ToyTarget
 from tests.fixtures.site import SiteFixture, open_browser
 from tests.fixtures.staffed_portal import StaffedPortalFixture, create_staffed_portal
 

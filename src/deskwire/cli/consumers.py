@@ -19,7 +19,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the consumer.
 
 
 @app.command("list")
-def list_consumers() -> None:
+def print_consumers() -> None:
     """List the consumers, how far they have come, and what they have set aside."""
     from deskwire.events.consumers import admin
 

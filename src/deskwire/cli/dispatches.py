@@ -20,7 +20,7 @@ Target = Annotated[str, typer.Option(metavar="NAME", help="Only of this target, 
 
 
 @app.command("list")
-def list_dispatches(
+def print_dispatches(
     target: Target = "",
     state: Annotated[
         str,
@@ -53,14 +53,14 @@ def show_dispatch(id_: DispatchId) -> None:
 
 
 @app.command("retry")
-def retry_dispatch(id_: DispatchId) -> None:
+def retry(id_: DispatchId) -> None:
     """Send a dead or dismissed dispatch again, or a waiting retry now."""
     run_command(read_settings(), "dispatches.retry", {"id": id_})
     print(f"dispatch {id_} is sent again")
 
 
 @app.command("dismiss")
-def dismiss_dispatch(
+def dismiss(
     id_: Annotated[int, typer.Argument(metavar="ID", min=0, help="ID of the dispatch.")] = 0,
     held: Annotated[bool, typer.Option("--held", help="Give up all that are held.")] = False,
     target: Target = "",
@@ -77,7 +77,7 @@ def dismiss_dispatch(
 
 
 @app.command("release")
-def release_dispatches(target: Target = "") -> None:
+def release(target: Target = "") -> None:
     """Send the dispatches that are held since the database was restored."""
     result = run_command(read_settings(), "dispatches.release", {"target": target})
     print(f"released: {result['count']:,}")

@@ -31,7 +31,7 @@ JobId = Annotated[int, typer.Argument(metavar="ID", min=1, help="ID of the job."
 
 
 @app.command("list")
-def list_jobs(
+def print_jobs(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number to list.")] = 30,
 ) -> None:
     """List jobs, newest first."""
@@ -44,7 +44,7 @@ def list_jobs(
 
 
 @app.command("start")
-def start_job(
+def start(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="search-rebuild or replay-parked.")],
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Show its progress until it has ended.")
@@ -82,7 +82,7 @@ def pause_job(id_: JobId) -> None:
 
 
 @app.command("cancel")
-def cancel_job(id_: JobId) -> None:
+def cancel(id_: JobId) -> None:
     """End a job; what it has done stays."""
     run_command(read_settings(), "jobs.cancel", {"id": id_})
     print(f"job {id_} is canceled")

@@ -1,6 +1,6 @@
 """Claim the dispatches that are due, and record their outcomes, in short transactions.
 
-A claim is a lease with an id of its own: whoever records an outcome must still hold it, so a
+A claim is a lease with an id of its own: an outcome is recorded only while it is held, so a
 process that was stopped for longer changes nothing when it wakes. An advisory lock for each target
 keeps two processes from claiming at once; queueing takes no lock.
 """

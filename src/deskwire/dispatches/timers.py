@@ -24,7 +24,7 @@ from deskwire.kit.db import Database, acquire_advisory_lock, savepoint
 from deskwire.kit.rows import fetch_all
 
 POLL_INTERVAL = 1.0  # s; a timer is at most this late
-TIMERS_PER_TRANSACTION = 5
+TIMERS_PER_TRANSACTION = 5  # actions; each may take 2 ms, and a transaction 10
 UNKNOWN_KIND_DELAY = HOUR  # ms; a newer version that knows the kind may run by then
 
 # (tx, key, payload, current time in ms); what it raises is tried again later.

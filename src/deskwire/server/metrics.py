@@ -223,7 +223,7 @@ def _collect_consumers(
     aside = [((each.name,), each.failure_count) for each in states]
     yield _create_gauge("deskwire_consumer_lag", "Events not planned yet.", ["consumer"], lags)
     yield _create_gauge(
-        "deskwire_consumer_lag_seconds", "Age of the oldest of them.", ["consumer"], ages
+        "deskwire_consumer_lag_age_seconds", "Age of the oldest of them.", ["consumer"], ages
     )
     yield _create_gauge("deskwire_consumer_set_aside", "Events set aside.", ["consumer"], aside)
     yield _create_counter(
@@ -253,7 +253,7 @@ def _collect_dispatches(
         counts.items(),
     )
     yield _create_gauge(
-        "deskwire_dispatches_oldest_seconds",
+        "deskwire_dispatches_oldest_age_seconds",
         "How long the longest waiting one has been due.",
         ["target"],
         ages,

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Update, bindparam, delete, func, select, upda
 from deskwire.events.consumers.store import (
     CONSUMERS_CHANGED_TOPIC,
     CONSUMERS_TOPIC,
+    ConsumerFailureRow,
     ConsumerRow,
-    FailureRow,
     consumers,
     failures,
 )
@@ -134,7 +134,7 @@ def _update(name: str) -> Update:
 
 def _describe(tx: Connection, row: ConsumerRow, head: int) -> ConsumerState:
     count = tx.execute(_COUNT_FAILURES, {"of": row.name}).scalar_one()
-    shown = fetch_all(tx, _OLDEST_FAILURES, FailureRow, {"of": row.name}) if count else []
+    shown = fetch_all(tx, _OLDEST_FAILURES, ConsumerFailureRow, {"of": row.name}) if count else []
     lag = max(0, head - row.position)
     return ConsumerState(
         row.name,

@@ -25,8 +25,8 @@ from deskwire.events.consumers.store import (
     CONSUMERS_CHANGED_TOPIC,
     IS_FIRST_OF_TICKET,
     Consumer,
+    ConsumerFailureRow,
     ConsumerRow,
-    FailureRow,
     LoggedEvent,
     consumers,
     failures,
@@ -103,7 +103,7 @@ class _Batch:
     def retry_due_failures(self) -> bool:
         """Plan again what was set aside and is due; return whether nothing of it is left."""
         due = {"of": self._consumer.name, "by": self.at, "at_most": RETRIES_PER_BATCH}
-        rows = fetch_all(self._tx, _DUE_FAILURES, FailureRow, due)
+        rows = fetch_all(self._tx, _DUE_FAILURES, ConsumerFailureRow, due)
         has_released = False  # an event that waited behind another may be due now
         for row in rows:
             if self._is_over:
@@ -140,7 +140,7 @@ class _Batch:
                 self._set_aside(each, error)
                 blocked |= {each.ticket} - {None}
 
-    def _retry(self, row: FailureRow) -> bool:
+    def _retry(self, row: ConsumerFailureRow) -> bool:
         """Plan an event again; return whether it is done with."""
         event = _read_event(self._tx, row.position)
         if event is None:
@@ -221,7 +221,7 @@ def _record_progress(tx: Connection, row: ConsumerRow, batch: _Batch, reached: i
     tx.execute(update(consumers).where(consumers.c.name == row.name).values(values))
 
 
-def _is_failure(row: FailureRow) -> ColumnElement[bool]:
+def _is_failure(row: ConsumerFailureRow) -> ColumnElement[bool]:
     return and_(failures.c.consumer == row.consumer, failures.c.position == row.position)
 
 

@@ -107,7 +107,7 @@ class ConsumerRow:
     last_error_at: Millis | None
 
 
-class FailureRow:
+class ConsumerFailureRow:
     """A row of `consumer_failures` (a view for `kit.rows`)."""
 
     consumer: str
