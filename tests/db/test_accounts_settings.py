@@ -208,7 +208,7 @@ def test_deleting_an_account_keeps_its_messages_and_no_personal_data(db: Databas
     db.write_sync(identities.link, ada.id, "discord", ADAS_DISCORD, at=NOON)
     db.write_sync(links.issue, ada.id, "verify", NOON)
     content = MailContent("Hello", "text", "html")
-    db.write_sync(mail.queue, "person:1", "ada@desk.test", content, NOON)
+    db.write_sync(mail.queue_mail, "person:1", "ada@desk.test", content, NOON)
     create_organization(db, admin=bo, member=ada)
     invite(db, "ada@desk.test", ada)
     write_request(db, ada.id, "Where is my key?")

@@ -103,7 +103,7 @@ REFUSED = {
     "SELECT (SELECT token_hash FROM sessions)": "sessions.token_hash is a secret",
     "SELECT 1 FROM links WHERE token_hash > 'a'": "links.token_hash is a secret",
     "SELECT mailed_hash FROM invitations": "invitations.mailed_hash is a secret",
-    "SELECT text FROM mails": "mails.text is a secret",
+    "SELECT payload FROM dispatches": "dispatches.payload is a secret",
     "DELETE FROM log": "Only Deskwire itself may change log",
     "UPDATE deliveries SET state = 'done'": "Only Deskwire itself may change deliveries",
     "INSERT INTO outbox (type) VALUES ('x')": "Only Deskwire itself may change outbox",

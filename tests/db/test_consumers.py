@@ -217,6 +217,14 @@ def test_a_batch_ends_after_its_time(db: Database) -> None:
     assert db.read_sync(list_planned) == list(range(1, 5 * CHUNK_SIZE + 1))
 
 
+def test_a_batch_plans_something_however_slow_the_machine_is(db: Database) -> None:
+    planner, times = Planner(), iter(range(1000))
+    db.write_sync(fill_log, 3 * CHUNK_SIZE)
+    for _ in range(3):
+        db.write_sync(plan_batch, planner.consumer, NOON, lambda: next(times) * 60.0)
+    assert db.read_sync(list_planned) == list(range(1, 3 * CHUNK_SIZE + 1))
+
+
 def test_a_consumer_keeps_its_position_on_another_epoch(db: Database) -> None:
     planner = Planner()
     db.write_sync(fill_log, 3)

@@ -96,7 +96,7 @@ def post(
     db: Database, to: str = "ada@desk.test", at: int = NOON, subject: str = "Hello", key: str = ""
 ) -> None:
     content = MailContent(subject, f"Open {SECRET}", f'<a href="{SECRET}">Open</a>')
-    db.write_sync(mail.queue, key or to, to, content, at)
+    db.write_sync(mail.queue_mail, key or to, to, content, at)
 
 
 def make_dispatcher(db: Database, server: SmtpServer, clock: FakeClock | None = None) -> Dispatcher:
@@ -234,7 +234,7 @@ async def test_several_processes_send_each_mail_once(
 
 def test_a_mail_of_a_rolled_back_transaction_is_not_sent(db: Database) -> None:
     def fail(tx: Connection) -> None:
-        mail.queue(tx, "person:1", "ada@desk.test", MailContent("Hello", "text", "html"), NOON)
+        mail.queue_mail(tx, "person:1", "ada@desk.test", MailContent("Hello", "text", "html"), NOON)
         raise RuntimeError
 
     with pytest.raises(RuntimeError):

@@ -235,7 +235,7 @@ def test_requests_of_a_former_member_stay_visible_to_staff(site: SiteFixture) ->
 
 def test_without_a_mail_server_mail_is_shown_to_this_machine_only(site: SiteFixture) -> None:
     content = mail.MailContent("Hello", "See <b>this</b>", "<b>x</b>")
-    site.desk.db.write_sync(mail.queue, "person:1", ADA.email, content, NOON)
+    site.desk.db.write_sync(mail.queue_mail, "person:1", ADA.email, content, NOON)
     here, there = ("127.0.0.1", 5), ("192.0.2.1", 5)
     codes = {}
 

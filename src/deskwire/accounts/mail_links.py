@@ -30,7 +30,7 @@ def send_link(
     """Mail a person a new link. It replaces unused ones for the same purpose."""
     assert person.email is not None
     content = compose_mail(person, links.issue(tx, person.id, purpose, at))
-    mail.queue(tx, f"person:{person.id}", person.email, content, at)
+    mail.queue_mail(tx, f"person:{person.id}", person.email, content, at)
 
 
 def request_password_reset(

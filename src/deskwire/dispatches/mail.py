@@ -14,8 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from deskwire.dispatches.claims import promote_next
-from deskwire.dispatches.store import UNFINISHED_STATES, DispatchRow, dispatches
-from deskwire.dispatches.store import queue as queue_dispatch
+from deskwire.dispatches.store import UNFINISHED_STATES, DispatchRow, dispatches, queue
 from deskwire.kit.clock import Millis
 from deskwire.kit.rows import fetch_all
 
@@ -43,7 +42,7 @@ class Mail:
     created_at: Millis
 
 
-def queue(tx: Connection, key: str, recipient: str, content: MailContent, at: Millis) -> None:
+def queue_mail(tx: Connection, key: str, recipient: str, content: MailContent, at: Millis) -> None:
     """Queue a mail, to be sent once this transaction has committed.
 
     `key` names what it is about (`person:ID`, `invitation:ID`): mails of one key are sent in order.
@@ -54,7 +53,7 @@ def queue(tx: Connection, key: str, recipient: str, content: MailContent, at: Mi
         "text": content.text,
         "html": content.html,
     }
-    queue_dispatch(tx, MAIL_TARGET, key, LINK_MAIL, payload, at=at)
+    queue(tx, MAIL_TARGET, key, LINK_MAIL, payload, at=at)
 
 
 def parse_mail(number: int, payload: Mapping[str, Any], created_at: Millis) -> Mail:

@@ -105,18 +105,21 @@ class _Batch:
         due = {"of": self._consumer.name, "by": self.at, "at_most": RETRIES_PER_BATCH}
         rows = fetch_all(self._tx, _DUE_FAILURES, ConsumerFailureRow, due)
         has_released = False  # an event that waited behind another may be due now
-        for row in rows:
-            if self._is_over:
+        for number, row in enumerate(rows):
+            if number and self._is_over:
                 return False
             if self._retry(row):
                 has_released = has_released or row.ticket is not None
         return len(rows) < RETRIES_PER_BATCH and not has_released
 
     def plan_events_after(self, start: int, head: int) -> tuple[int, bool]:
-        """Plan events in order; return the position reached, and whether it is the last."""
+        """Plan events in order; return the position reached, and whether it is the last.
+
+        Plans one chunk at least: on a busy machine, reading alone may take all the time.
+        """
         events, reached = _read_events_after(self._tx, start), start
         for chunk in _split(events):
-            if self._is_over:
+            if self._is_over and reached > start:
                 return reached, False
             self._plan_chunk(chunk)
             reached = chunk[-1].position

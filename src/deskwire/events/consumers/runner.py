@@ -17,9 +17,9 @@ from deskwire.kit.backoff import FIRST_DELAY, Backoff, wait_for_event
 from deskwire.kit.clock import Clock, now
 from deskwire.kit.db import Database
 
-# s between two looks for what no one was woken for: retries that are due, events that other
-# processes appended, and the cursors of consumers that had nothing to plan.
-POLL_INTERVAL = 1.0
+# For what no one was woken for: retries that are due, events that other processes appended, and the
+# positions of consumers that had nothing to plan.
+POLL_INTERVAL = 1.0  # s
 
 logger = logging.getLogger(__name__)
 

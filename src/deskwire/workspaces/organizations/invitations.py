@@ -172,7 +172,7 @@ def invite(
     if compose_mail is not None:
         inviter_name = inviter.name if inviter else organization.name
         content = compose_mail(inviter_name, organization.name, mailed_secret)
-        mail.queue(tx, mail_key(invitation_id), address, content, actor.at)
+        mail.queue_mail(tx, mail_key(invitation_id), address, content, actor.at)
     return shown_secret
 
 
