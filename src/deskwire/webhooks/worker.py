@@ -37,7 +37,7 @@ BATCH_SIZE = 20  # deliveries that are read and prepared at once
 BATCH_TIME = 0.01  # s after which a transaction begins no other delivery: the door waits for it
 # The same on PostgreSQL, where the door writes meanwhile, and only what is written about the same
 # tickets waits. A commit costs as much as two deliveries there: its events are numbered and read.
-POSTGRESQL_BATCH_TIME = 0.1
+POSTGRESQL_BATCH_TIME = 0.1  # s
 POLL_INTERVAL = 1.0  # s; also polls, in case a wake-up was lost
 
 logger = logging.getLogger(__name__)
