@@ -65,6 +65,25 @@ async def test_a_stream_that_joins_between_slices_hears_the_event_once():
         assert [writer.positions for writer in writers] == [[1]] * 4
 
 
+async def test_a_stream_that_joins_between_slices_hears_the_event_that_admits_it():
+    """It was authorized from the grant cache, which does not know of the event yet."""
+    async with running_hub(HubFixture(slice_size=1)) as fixture:
+        crowd(fixture, 6)
+        fixture.channels_by_person["ada"] = {"user:ada"}
+        earlier = fixture.open_stream("ada", session="earlier")
+        await fixture.wait_until_idle()
+        assert earlier.subscription
+        fixture.hub.unsubscribe(earlier.subscription)
+
+        fixture.channels_by_person["ada"] = {"user:ada", "guild:2"}
+        fixture.publish("guild:1", "guild:2", access_changes=("user:ada",))
+        fixture.publish("guild:2")
+        late = fixture.open_stream("ada", after=0, session="late")
+        await fixture.wait_until_idle()
+
+        assert late.positions == [1, 2]
+
+
 async def test_a_tick_never_names_a_position_the_stream_has_not_reached():
     async with running_hub(HubFixture(slice_size=1)) as fixture:
         writers = crowd(fixture, 4)

@@ -38,33 +38,40 @@ class AdmittingEntry:
 
     def __init__(self) -> None:
         self._entry: Entry | None = None
+        self._people: frozenset[PersonId] = frozenset()  # whom the entry may admit
         self._untold: set[Subscription] = set()
 
     def expect(self, entry: Entry, by_person: SubscriptionsByPerson) -> None:
         """Note who does not hear `entry`, which is about to be written."""
-        people = filter(None, map(person_of_channel, entry.access_changes))
         self._entry = entry
+        self._people = frozenset(filter(None, map(person_of_channel, entry.access_changes)))
         self._untold = {
             subscription
-            for person in people
+            for person in self._people
             for subscription in by_person.get(person, ())
             if not _hears(subscription, entry)
         }
 
     def note_replay(self, subscription: Subscription) -> None:
-        """Forget a stream that has heard the entry after all, in a replay."""
+        """Note whether a stream has heard the entry in a replay, after all or not.
+
+        One that was opened while the entry is written to very many others may have been authorized
+        from the grant cache, which does not know of the entry yet.
+        """
         entry = self._entry
         if entry is None or subscription.position < entry.position:
             return
-        if subscription in self._untold and _hears(subscription, entry):
+        if _hears(subscription, entry):
             self._untold.discard(subscription)
+        elif subscription.caller.person in self._people:
+            self._untold.add(subscription)
 
     def rewind(self) -> None:
         """Move the streams that did not hear the entry back to it; all of them are suspended."""
         for subscription in self._untold:
             if self._entry is not None and subscription.position == self._entry.position:
                 subscription.position -= 1
-        self._entry, self._untold = None, set()
+        self._entry, self._people, self._untold = None, frozenset(), set()
 
 
 def _hears(subscription: Subscription, entry: Entry) -> bool:
