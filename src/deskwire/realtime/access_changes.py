@@ -38,7 +38,7 @@ class AdmittingEntry:
 
     def __init__(self) -> None:
         self._entry: Entry | None = None
-        self._people: frozenset[PersonId] = frozenset()  # whom the entry may admit
+        self._people: frozenset[PersonId] = frozenset()  # those the entry may admit
         self._untold: set[Subscription] = set()
 
     def expect(self, entry: Entry, by_person: SubscriptionsByPerson) -> None:
