@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from deskwire.server.services import run_admin_command
-from tests.browser.test_page_layout import LONG, check_nothing_overflows
+from tests.browser.test_page_layout import LONG, assert_fits
 from tests.fixtures.guild import GuildFixture
 from tests.fixtures.http_company import HttpCompany
 from tests.fixtures.server import Server
@@ -152,7 +152,7 @@ def test_a_page_has_no_accessibility_violations(
     visitor.page.emulate_media(color_scheme="dark")
     assert find_violations(visitor) == []
     visitor.page.set_viewport_size({"width": 360, "height": 800})
-    check_nothing_overflows(visitor)
+    assert_fits(visitor)
     assert visitor.console_problems == []
 
 

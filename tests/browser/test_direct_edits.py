@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import select
 
+from deskwire.tickets.tables import tickets
 from tests.browser.conftest import OpenVisitor
 from tests.fixtures import dom_snapshot
 from tests.fixtures.browser_company import create_organization
 from tests.fixtures.guild import GuildFixture
 from tests.fixtures.running_desk import run_sql_directly
+from tests.fixtures.stream_server import wait_until
 
 
 @pytest.fixture
@@ -18,6 +21,15 @@ def direct_edit(guild: GuildFixture):
         run_sql_directly(guild.server.database_url, statement.format(here=guild.workspace))
 
     return run
+
+
+def wait_until_erased(guild: GuildFixture, subject: str) -> None:
+    """Wait for the erasure: a ticket that is restored before it keeps its texts."""
+    left = select(tickets.c.id).where(
+        tickets.c.workspace == guild.workspace, tickets.c.subject == subject
+    )
+    with guild.server.open_database() as db:
+        wait_until(lambda: db.read_sync(lambda tx: tx.execute(left).first()) is None)
 
 
 EDITS = {
@@ -65,9 +77,11 @@ def test_a_ticket_deleted_directly_disappears_and_reappears_when_restored(
 
     direct_edit("UPDATE tickets SET deleted_at = 5 WHERE workspace = '{here}'")
     expect(row).to_have_count(0)
+    wait_until_erased(guild, "The crane")
 
     direct_edit("UPDATE tickets SET deleted_at = NULL WHERE workspace = '{here}'")
-    expect(row).not_to_have_count(0)  # without its texts, once they are erased
+    expect(row).not_to_have_count(0)
+    expect(row.first).not_to_contain_text("The crane")  # its texts were erased
 
 
 def test_a_renamed_category_changes_on_every_open_page(

@@ -31,7 +31,7 @@ NOTHING_OVERFLOWS = {"sticksOut": 0, "elements": []}
 PATIENCE = 10.0  # s for a page to lay itself out; charts follow a new width in a later frame
 
 
-def check_nothing_overflows(visitor: Visitor) -> None:
+def assert_fits(visitor: Visitor) -> None:
     """Wait until nothing reaches beyond the right edge; fail with what does."""
     deadline = time.monotonic() + PATIENCE
     while (measured := visitor.evaluate(MEASURE_SCRIPT)) != NOTHING_OVERFLOWS:
@@ -74,10 +74,6 @@ def signed_in_pages(guild: GuildFixture) -> list[str]:
         "/settings",
         "/settings/password",
     ]
-
-
-def assert_fits(visitor: Visitor) -> None:
-    check_nothing_overflows(visitor)
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])

@@ -112,7 +112,7 @@ def test_timestamps_within_five_minutes_are_accepted():
     ],
 )
 def test_a_signature_in_another_form_is_refused(signature):
-    assert find_signature_problem([SECRET], STAMP, signature, BODY, NOON)
+    assert find_signature_problem([SECRET], STAMP, signature, BODY)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_signature_in_another_form_is_refused(signature):
 def test_a_timestamp_in_another_form_is_refused_even_if_signed(stamp):
     mac = hmac.new(SECRET.encode(), stamp + b"." + BODY, hashlib.sha256).hexdigest()
 
-    assert find_signature_problem([SECRET], stamp, b"sha256=" + mac.encode(), BODY, NOON)
+    assert isinstance(asked(timestamps=(stamp,), signatures=(f"sha256={mac}".encode(),)), Rejection)
 
 
 def test_every_secret_is_valid_while_one_is_replaced_by_another():

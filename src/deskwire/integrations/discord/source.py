@@ -16,7 +16,7 @@ from deskwire.integrations.discord import deleted_tickets, translate
 from deskwire.integrations.discord.signature import (
     MAX_AGE,
     WEBHOOK_PATH,
-    find_mac_problem,
+    find_signature_problem,
     find_timestamp_problem,
 )
 from deskwire.integrations.discord.translate import ParsedEvent
@@ -86,7 +86,7 @@ class BotSource:
         if signature_headers is UNVERIFIABLE:
             return _reject_signature("a signature header is repeated")
         # The timestamp was checked with the headers, before the body was read.
-        problem = find_mac_problem(self._secrets, timestamp, signature, body)
+        problem = find_signature_problem(self._secrets, timestamp, signature, body)
         if problem is not None:
             return _reject_signature(problem)
         return _parse_delivery(timestamp, body, now)
