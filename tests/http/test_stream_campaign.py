@@ -81,6 +81,6 @@ def write_until(deadline: float, least: int, load: Load) -> None:
 
 
 def buffer_growth(model: AccessModel, position: int) -> int:
-    """Return the bytes that the events after `position` take in the server's buffer."""
-    size = sum(event.size + ENTRY_OVERHEAD for event in model.events[position:])
-    return min(size, BUFFER_BYTES)
+    """Return the bytes by which the events after `position` made the server's buffer grow."""
+    sizes = [event.size + ENTRY_OVERHEAD for event in model.events]
+    return min(sum(sizes), BUFFER_BYTES) - min(sum(sizes[:position]), BUFFER_BYTES)

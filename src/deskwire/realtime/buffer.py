@@ -15,6 +15,7 @@ from deskwire.events.redaction import REDACTIONS, Redaction, find_redaction
 
 BUFFER_BYTES = 32 * 1024 * 1024  # bytes of frames; at 1 KB an event some 30,000 events
 ENTRY_OVERHEAD = 400  # bytes; what an entry costs besides its frame (measured with tracemalloc)
+DROPPED_AT_ONCE = 256  # entries; deleting one from the front of a list moves all others
 
 
 class EventBuffer:
@@ -78,7 +79,7 @@ class EventBuffer:
         self._size -= len(oldest.frame) + ENTRY_OVERHEAD
         self.floor = oldest.position
         self._first_index += 1
-        if self._first_index > 1024 and self._first_index * 2 > len(self._entries):
+        if self._first_index >= DROPPED_AT_ONCE:
             del self._entries[: self._first_index]
             self._first_index = 0
 
