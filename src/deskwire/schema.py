@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, event, inspect
 
-from deskwire.accounts import identities, links, passwords, people, rate_limit, sessions
+from deskwire.accounts import api_keys, identities, links, passwords, people, rate_limit, sessions
 from deskwire.direct_edits import change_log, triggers
 from deskwire.dispatches import store as dispatches
 from deskwire.events import log
@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 TABLE_MODULES = (
+    api_keys,
     counts,
     daily_counts,
     deliveries,

@@ -60,6 +60,7 @@ SUB_MAY_IMPORT: dict[str, dict[str, set[str]]] = {
     "workspaces": {
         "guilds": set(),
         "organizations": set(),
+        "keys": {"guilds", "organizations"},
     },
 }
 

@@ -102,7 +102,7 @@ def test_all_actions_are_permitted_and_requests_never_pile_up(demo, caplog):
     gone = [row for row in demo.rows() if row.deleted_at is not None]
     assert len(gone) >= 3
     assert {row.status for row in gone} <= ENDED_STATUSES
-    visitors = {demo.act(who, lambda _, actor: actor.person_id) for who in VISITOR_USERNAMES}
+    visitors = {demo.act(who, lambda _, actor: actor.subject) for who in VISITOR_USERNAMES}
     authors = demo.db.read_sync(lambda tx: set(tx.execute(select(messages.c.author)).scalars()))
     assert not visitors & authors
 
@@ -116,7 +116,7 @@ def test_a_visitors_request_is_assigned_and_answered_once(demo):
 
     assert answer.startswith("Hello Clara, ")
     assert "the demo's simulated team" in answer
-    uma = demo.act("uma", lambda _, actor: actor.person_id)
+    uma = demo.act("uma", lambda _, actor: actor.subject)
     row = next(row for row in demo.rows() if row.id == asked)
     assert (row.status, row.assignee) == ("active", uma)
 
@@ -130,9 +130,7 @@ def test_a_visitors_request_is_assigned_and_answered_once(demo):
 
 def test_requests_assigned_to_visitors_are_left_to_them(demo):
     asked = demo.file("clara", "This is for Tess")
-    demo.act(
-        "tess", lambda tx, actor: update.update(tx, actor, asked, {"assignee": actor.person_id})
-    )
+    demo.act("tess", lambda tx, actor: update.update(tx, actor, asked, {"assignee": actor.subject}))
     before = demo.file("carl", "Older than the demo's people")
     plan = read_plan(demo.path, demo.at + 1)
 
@@ -162,7 +160,7 @@ def test_a_request_with_a_visitors_message_is_not_deleted(demo):
 @pytest.mark.usefixtures("small_limits")
 def test_requests_do_not_pile_up_when_a_visitor_removes_roles_and_requests(demo):
     demo.work(20)
-    people = {who: demo.act(who, lambda _, actor: actor.person_id) for who in ("uma", "noah")}
+    people = {who: demo.act(who, lambda _, actor: actor.subject) for who in ("uma", "noah")}
     for person in people.values():
         demo.act("tess", remove_staff_except_tickets, person)
     demo.act("tess", update.delete_request, demo.agents._planner.plan.running[0].ticket)

@@ -224,7 +224,7 @@ class OrganizationHistory:
         def employ(tx: Connection, actor: Actor) -> None:
             person = people.find(tx, self.ids[who])
             assert person is not None
-            set_staff_role_from_shell(tx, person, role, actor.person_id, actor.at)
+            set_staff_role_from_shell(tx, person, role, actor.subject, actor.at)
 
         await self._act(who, employ)
         self.oracle.staff.add(who)

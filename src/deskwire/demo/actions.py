@@ -63,7 +63,7 @@ def perform_action(
 
 
 def _claim_request(tx: Connection, actor: Actor, ticket: str, _: str) -> None:
-    update.update(tx, actor, ticket, {"assignee": actor.person_id})
+    update.update(tx, actor, ticket, {"assignee": actor.subject})
 
 
 def _post_reply(tx: Connection, actor: Actor, ticket: str, text: str) -> None:

@@ -119,7 +119,7 @@ def has_visitor_activity(tx: Connection, ticket: str) -> bool:
 def answer_visitor(tx: Connection, plan: Plan, at: Millis) -> bool:
     """Claim a visitor's request, or answer the claimed one. Returns False if there is none."""
     actor = actor_for(tx, ANSWERING_AGENT, at)
-    row = find_unanswered_request(tx, plan.began, plan.request_ids, actor.person_id)
+    row = find_unanswered_request(tx, plan.began, plan.request_ids, actor.subject)
     if row is None:
         return False
     if row.assignee is None:

@@ -119,7 +119,7 @@ class PortalSeeder:
         if action.verb == "send":
             values = self.attachments[action.value.partition(" ")[0]]
             workspace = f"org:{self.organization_ids[request.company]}"
-            owner = {"workspace": workspace, "uploader": actor.person_id, "created_at": at}
+            owner = {"workspace": workspace, "uploader": actor.subject, "created_at": at}
             files = [insert_file_row(self.tx, values | owner).id]
         perform_action(self.tx, actor, ticket, action, files)
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import OperationalError
 
+from deskwire.accounts.api_keys import api_keys
 from deskwire.accounts.people import people
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import BigId, metadata
@@ -54,6 +55,7 @@ outside_changes = Table(
 # In the order they are processed: a ticket's edit before those of its facts.
 WATCHED_TABLES: tuple[Table, ...] = (
     people,
+    api_keys,
     guilds,
     organizations,
     categories,

@@ -34,6 +34,7 @@ from deskwire.tickets.actions.direct_edits import TextNotPrepared
 from deskwire.tickets.prepared_text import PreparedText
 from deskwire.workspaces.guilds import direct_edits as workspaces
 from deskwire.workspaces.guilds import guilds
+from deskwire.workspaces.key_events import record_key_edit
 from deskwire.workspaces.organizations import direct_edits as organizations
 from deskwire.workspaces.origin import DirectEdit
 
@@ -44,6 +45,7 @@ RecordEdit = Callable[[Connection, DirectEdit], None]
 
 RECORDERS: Mapping[str, RecordEdit] = {
     "people": people.record_person_edit,
+    "api_keys": record_key_edit,
     "guilds": workspaces.record_guild_edit,
     "roles": workspaces.record_role_edit,
     "guild_members": workspaces.record_guild_member_edit,

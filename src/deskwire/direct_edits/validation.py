@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from sqlalchemy import Boolean, Column, Integer, Table
 
+from deskwire.accounts.api_keys import KEY_KINDS, SCOPES
 from deskwire.accounts.people import parse_email, parse_name
 from deskwire.accounts.preferences import parse_theme, parse_time_zone
 from deskwire.events.types.registry import AuthorKind, LineKind
@@ -19,6 +20,7 @@ from deskwire.tickets.statuses import STATUSES
 from deskwire.tickets.timeline_text import describe_event
 from deskwire.tickets.validation import parse_tags
 from deskwire.workspaces.guilds.permissions import ALL_PERMISSIONS, DiscordPermission
+from deskwire.workspaces.keys.actions import DESK_ROLES, parse_key_name
 from deskwire.workspaces.organizations import settings
 from deskwire.workspaces.organizations.organizations import VISIBILITIES
 from deskwire.workspaces.organizations.permissions import CLIENT_ROLES, INTERNAL_ROLES
@@ -100,6 +102,17 @@ _RULES: dict[tuple[str, str], ColumnRule] = {
     ),
     ("people", "time_zone"): ColumnRule(
         _is_parsed_unchanged(parse_time_zone), "must be a time zone such as Europe/Oslo", None
+    ),
+    ("api_keys", "kind"): _one_of(KEY_KINDS, "organization"),
+    ("api_keys", "role"): _one_of((*CLIENT_ROLES, *DESK_ROLES), None),
+    ("api_keys", "permissions"): _PERMISSIONS_RULE,
+    ("api_keys", "scopes"): ColumnRule(
+        lambda value: set(value.split()) <= set(SCOPES),
+        f"must be words of {' '.join(SCOPES)}",
+        "",
+    ),
+    ("api_keys", "name"): ColumnRule(
+        _is_parsed_unchanged(parse_key_name), "must be 1 to 80 printable characters", "?"
     ),
     ("categories", "name"): ColumnRule(
         _is_parsed_unchanged(settings.parse_organization_name),

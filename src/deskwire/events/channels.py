@@ -1,6 +1,7 @@
 """Name channels: who an event is for. Each is as narrow as a permission can be (decision 0007).
 
     user:PERSON            one person
+    key:ID                 one API key
     guild:ID               owner, any active role, any individual permission
     tickets:guild:ID       owner, or TICKET_VIEW_ALL
     ticket:TICKET          opener, participants, watchers of one ticket
@@ -21,8 +22,10 @@ from sys import intern
 Channel = str
 Workspace = str  # "guild:ID" or "org:ID"
 PersonId = str
+SubjectId = str  # whose access is asked: a person's id, or "key:ID" of an API key
 Channels = tuple[Channel, ...]  # sorted, each once; a set of ten is 600 bytes more, per stream
 
+KEY_PREFIX = "key:"
 STAFF_CHANNEL: Channel = "staff"
 PEOPLE_CHANNEL: Channel = "people"
 
@@ -51,9 +54,25 @@ def all_requests(organization_id: str, generation: int) -> Channel:
     return intern(f"org:{organization_id}:{generation}")
 
 
-def person_of_channel(channel: Channel) -> PersonId | None:
-    """Return the person a `user:` channel belongs to, or None for any other channel."""
+def key(key_id: str) -> Channel:
+    return intern(f"{KEY_PREFIX}{key_id}")
+
+
+def is_key(subject: str) -> bool:
+    """Whether a subject is an API key."""
+    return subject.startswith(KEY_PREFIX)
+
+
+def own_channel(subject: SubjectId) -> Channel:
+    """Return the channel of one subject alone: `user:ID` of a person, `key:ID` of an API key."""
+    return intern(subject) if is_key(subject) else user(subject)
+
+
+def subject_of_channel(channel: Channel) -> SubjectId | None:
+    """Return the subject whose own channel this is, or None for any other channel."""
     kind, _, person = channel.partition(":")
+    if kind == "key":
+        return channel
     return person if kind == "user" else None
 
 

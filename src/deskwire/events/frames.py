@@ -14,7 +14,7 @@ import json
 from collections.abc import Collection
 from zlib import crc32
 
-from deskwire.events.channels import person_of_channel
+from deskwire.events.channels import subject_of_channel
 from deskwire.events.cursor import Cursor
 from deskwire.events.redaction import ERASED, RedactionRule
 from deskwire.kit.clock import Millis
@@ -76,7 +76,7 @@ def connected_frame(
         "channels": sorted(channels),
     }
     if len(channels) > MAX_LISTED_CHANNELS:
-        fields["channels"] = sorted(name for name in channels if person_of_channel(name))
+        fields["channels"] = sorted(name for name in channels if subject_of_channel(name))
         fields["digest"] = digest_channels(channels)
     return f"data: {_to_json(fields)}\nid: {cursor}\n\n".encode()
 

@@ -31,3 +31,8 @@ class TokenBuckets:
             self._full_at = {each: then for each, then in self._full_at.items() if then > at}
         self._full_at[key] = full_at
         return 0.0
+
+    def count_left(self, key: str) -> int:
+        """Return how many whole tokens a bucket holds now."""
+        missing = max(0.0, self._full_at.get(key, 0.0) - self._clock()) * self._rate
+        return int(self._capacity - missing + 1e-9)  # not a rounding error

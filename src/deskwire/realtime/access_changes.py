@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from deskwire.events.channels import PersonId, person_of_channel
+from deskwire.events.channels import SubjectId, subject_of_channel
 from deskwire.events.log import Entry
 from deskwire.realtime.fanout import Fanout
 from deskwire.realtime.subscription import Subscription
 
-SubscriptionsByPerson = Mapping[PersonId, Sequence[Subscription]]
+SubscriptionsByPerson = Mapping[SubjectId, Sequence[Subscription]]
 
 
 def find_affected_people(
-    entry: Entry, fanout: Fanout, in_flight: Collection[PersonId]
-) -> set[PersonId]:
+    entry: Entry, fanout: Fanout, in_flight: Collection[SubjectId]
+) -> set[SubjectId]:
     """Return the people whose access `entry` may change.
 
     `in_flight` are those who are being authorized.
     """
-    affected: set[PersonId] = set()
+    affected: set[SubjectId] = set()
     for channel in entry.access_changes:
-        affected.update(each.caller.person for each in fanout.subscriptions_on(channel))
-        if person := person_of_channel(channel):
+        affected.update(each.caller.subject for each in fanout.subscriptions_on(channel))
+        if person := subject_of_channel(channel):
             affected.add(person)  # even if their first authorization is still in flight
         else:
             affected.update(in_flight)  # they may hold the channel
@@ -38,13 +38,13 @@ class AdmittingEntry:
 
     def __init__(self) -> None:
         self._entry: Entry | None = None
-        self._people: frozenset[PersonId] = frozenset()  # those the entry may admit
+        self._people: frozenset[SubjectId] = frozenset()  # those the entry may admit
         self._untold: set[Subscription] = set()
 
     def expect(self, entry: Entry, by_person: SubscriptionsByPerson) -> None:
         """Note who does not hear `entry`, which is about to be written."""
         self._entry = entry
-        self._people = frozenset(filter(None, map(person_of_channel, entry.access_changes)))
+        self._people = frozenset(filter(None, map(subject_of_channel, entry.access_changes)))
         self._untold = {
             subscription
             for person in self._people
@@ -63,7 +63,7 @@ class AdmittingEntry:
             return
         if _hears(subscription, entry):
             self._untold.discard(subscription)
-        elif subscription.caller.person in self._people:
+        elif subscription.caller.subject in self._people:
             self._untold.add(subscription)
 
     def rewind(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from itertools import islice
 
 from deskwire.events.access import Authorization
-from deskwire.events.channels import PersonId
+from deskwire.events.channels import SubjectId
 from deskwire.kit.backoff import FIRST_DELAY, Backoff
 from deskwire.kit.clock import Millis
 from deskwire.realtime.grant_cache import GrantCache, build_channel_sets
@@ -25,9 +25,9 @@ TIMEOUT = 10.0  # s for a query; it is then repeated
 logger = logging.getLogger(__name__)
 
 
-Authorize = Callable[[Collection[PersonId], Collection[str]], Awaitable[Authorization]]
-ListSessionIds = Callable[[PersonId], Collection[str]]  # of the streams a person has open here
-ApplyAuthorization = Callable[[PersonId, ChannelSets, Mapping[str, Millis]], None]
+Authorize = Callable[[Collection[SubjectId], Collection[str]], Awaitable[Authorization]]
+ListSessionIds = Callable[[SubjectId], Collection[str]]  # of the streams a person has open here
+ApplyAuthorization = Callable[[SubjectId, ChannelSets, Mapping[str, Millis]], None]
 
 
 class AuthorizationQueue:
@@ -45,31 +45,31 @@ class AuthorizationQueue:
         self._grant_cache = grant_cache
         self._list_session_ids = list_session_ids
         self._apply = apply
-        self._queued: dict[PersonId, None] = {}  # to be authorized, or authorized again
-        self._in_flight: frozenset[PersonId] = frozenset()
+        self._queued: dict[SubjectId, None] = {}  # to be authorized, or authorized again
+        self._in_flight: frozenset[SubjectId] = frozenset()
         self._wake_event = asyncio.Event()
         self._backoff = Backoff(self._wake_event, first=first_retry_delay)
 
     @property
-    def in_flight(self) -> frozenset[PersonId]:
+    def in_flight(self) -> frozenset[SubjectId]:
         """The people whose query is running."""
         return self._in_flight
 
     @property
-    def pending(self) -> Collection[PersonId]:
+    def pending(self) -> Collection[SubjectId]:
         """The people who are queued or whose query is running."""
         return self._queued.keys() | self._in_flight
 
-    def enqueue(self, person: PersonId) -> None:
+    def enqueue(self, person: SubjectId) -> None:
         """Authorize a person; the result of a query in flight for them is then discarded."""
         self._queued[person] = None
         self._wake_event.set()
 
-    def remove(self, person: PersonId) -> None:
+    def remove(self, person: SubjectId) -> None:
         """Take a person without open streams out of the queue."""
         self._queued.pop(person, None)
 
-    def is_pending(self, person: PersonId) -> bool:
+    def is_pending(self, person: SubjectId) -> bool:
         """Whether a person is queued or their query is running."""
         return person in self._queued or person in self._in_flight
 
@@ -112,6 +112,6 @@ class AuthorizationQueue:
             raise
         return True
 
-    def _requeue(self, batch: frozenset[PersonId]) -> None:
+    def _requeue(self, batch: frozenset[SubjectId]) -> None:
         self._queued.update(dict.fromkeys(batch))  # without waking: it would end the back-off
         self._in_flight = frozenset()

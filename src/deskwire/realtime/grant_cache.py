@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from deskwire.events.channels import Channel, Channels, Grant, PersonId, person_of_channel
+from deskwire.events.channels import Channel, Channels, Grant, SubjectId, subject_of_channel
 from deskwire.realtime.subscription import ChannelSets, StreamScope, is_in_scope
 
 MAX_PEOPLE = 20_000  # people; no process has streams for that many
@@ -25,18 +25,18 @@ class GrantCache:
         self.version = 0  # counts access changes; a result read before the latest is not cached
         self._limit = limit
         # Oldest first; an OrderedDict takes twice as much memory.
-        self._channel_sets: dict[PersonId, ChannelSets] = {}
+        self._channel_sets: dict[SubjectId, ChannelSets] = {}
 
-    def get(self, person: PersonId) -> ChannelSets | None:
+    def get(self, person: SubjectId) -> ChannelSets | None:
         return self._channel_sets.get(person)
 
-    def put(self, person: PersonId, channel_sets: ChannelSets) -> None:
+    def put(self, person: SubjectId, channel_sets: ChannelSets) -> None:
         self._channel_sets.pop(person, None)
         self._channel_sets[person] = channel_sets
         if len(self._channel_sets) > self._limit:
             del self._channel_sets[next(iter(self._channel_sets))]
 
-    def invalidate(self, person: PersonId) -> None:
+    def invalidate(self, person: SubjectId) -> None:
         self._channel_sets.pop(person, None)
 
     def clear(self) -> None:
@@ -47,8 +47,8 @@ class GrantCache:
     def invalidate_channels(self, channels: Collection[Channel]) -> None:
         """Remove everyone whose access an entry that names these channels may have changed."""
         self.version += 1
-        shared = {channel for channel in channels if person_of_channel(channel) is None}
-        for person in filter(None, map(person_of_channel, channels)):
+        shared = {channel for channel in channels if subject_of_channel(channel) is None}
+        for person in filter(None, map(subject_of_channel, channels)):
             self.invalidate(person)
         if shared:
             holders = [

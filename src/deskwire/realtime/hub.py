@@ -12,7 +12,7 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from deskwire.events.channels import Channel, PersonId
+from deskwire.events.channels import Channel, SubjectId
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import control_frame, reconnect_delay_ms, reset_frame, retry_frame
 from deskwire.events.log import Entry
@@ -93,7 +93,7 @@ class Hub:
         self._heartbeat = Heartbeat(
             clock, lambda: self.cursor, self._send_tick, self._reauthorize_expired
         )
-        self._by_person: dict[PersonId, list[Subscription]] = {}  # each list oldest first
+        self._by_person: dict[SubjectId, list[Subscription]] = {}  # each list oldest first
         self._backfill_tasks: set[asyncio.Task[None]] = set()
         self._slow_subscriptions = SlowSubscriptions()
 
@@ -127,12 +127,12 @@ class Hub:
         subscription = Subscription(new_id(), caller, scope, writer)
         self.stats.opened[scope] += 1
         self._set_start_position(subscription, last_event_id)
-        open_streams = self._by_person.setdefault(caller.person, [])
+        open_streams = self._by_person.setdefault(caller.subject, [])
         open_streams.append(subscription)
         self._heartbeat.add(subscription)
         for oldest in open_streams[: -self._streams_per_person]:
             self._close_with_goodbye(oldest, "too-many-streams")
-        self._authorization_queue.enqueue(caller.person)
+        self._authorization_queue.enqueue(caller.subject)
         return subscription
 
     def unsubscribe(self, subscription: Subscription, reason: CloseReason = "left") -> None:
@@ -143,7 +143,7 @@ class Hub:
         self._enter_state(subscription, SubscriptionState.CLOSED)
         self._fanout.set_channels(subscription, ())
         self._heartbeat.remove(subscription)
-        person = subscription.caller.person
+        person = subscription.caller.subject
         self._by_person[person].remove(subscription)
         if not self._by_person[person]:
             del self._by_person[person]
@@ -176,7 +176,7 @@ class Hub:
         """Move a stream from its position towards the head, filtered by the channels it holds."""
         if subscription.is_paused or subscription.state in CANNOT_REPLAY:
             return
-        if self._authorization_queue.is_pending(subscription.caller.person):
+        if self._authorization_queue.is_pending(subscription.caller.subject):
             return
         if should_reload(subscription, self.buffer, self._max_behind):
             self._reset(subscription, "behind")
@@ -212,7 +212,7 @@ class Hub:
         for subscription in self.subscriptions:
             subscription.forget_replay()
             self._reset(subscription, "epoch")
-            self._authorization_queue.enqueue(subscription.caller.person)
+            self._authorization_queue.enqueue(subscription.caller.subject)
 
     def drain(self) -> None:
         """End every stream, each with a reconnect delay of its own, and accept no more."""
@@ -307,11 +307,11 @@ class Hub:
                 self._suspend(subscription)
         self._admitting_entry.rewind()
 
-    def _session_ids_of(self, person: PersonId) -> Collection[str]:
+    def _session_ids_of(self, person: SubjectId) -> Collection[str]:
         return {each.caller.session for each in self._by_person.get(person, ())}
 
     def _apply_authorization(
-        self, person: PersonId, channel_sets: ChannelSets, sessions: Mapping[str, Millis]
+        self, person: SubjectId, channel_sets: ChannelSets, sessions: Mapping[str, Millis]
     ) -> None:
         for subscription in list(self._by_person.get(person, ())):  # closing one changes the list
             expires_at = sessions.get(subscription.caller.session)
@@ -354,7 +354,7 @@ class Hub:
 
     def _reauthorize_expired(self, subscription: Subscription) -> None:
         self._suspend(subscription)
-        self._authorization_queue.enqueue(subscription.caller.person)
+        self._authorization_queue.enqueue(subscription.caller.subject)
 
     def _close_slow(self, subscription: Subscription) -> None:
         """Close a stream whose next entry has left the buffer.

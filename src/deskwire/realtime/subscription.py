@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple, Protocol, assert_never
 
-from deskwire.events.channels import STAFF_CHANNEL, Channel, Channels, PersonId, Workspace
+from deskwire.events.channels import STAFF_CHANNEL, Channel, Channels, SubjectId, Workspace
 from deskwire.kit.clock import Millis
 
 StreamScope = Literal["all", "guilds", "requests"]
@@ -53,9 +53,9 @@ class Draining(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The person a stream belongs to, and the session it was opened with."""
+    """The subject a stream belongs to, and what it was opened with: a session, or an API key."""
 
-    person: PersonId
+    subject: SubjectId
     session: str
     expires_at: Millis
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from deskwire import __version__
 from deskwire.accounts.passwords import Hasher
@@ -19,6 +19,7 @@ from deskwire.kit.i18n_loader import read_catalog
 from deskwire.kit.open_store import open_store
 from deskwire.realtime.endpoint import StreamEndpoint
 from deskwire.realtime.hub import Hub
+from deskwire.realtime.subscription import Caller
 from deskwire.server.metrics import Metrics
 from deskwire.server.open_database import OpenedDatabase
 from deskwire.server.services import ACCESS, NO_SERVICES, ServiceFunctions, Services, run_services
@@ -31,6 +32,7 @@ from deskwire.web.delivery_store import DeliveryStore
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.errors import exception_handlers
 from deskwire.web.http.middleware import UploadLimit, add_middleware
+from deskwire.web.key_authentication import KeyAuthentication
 from deskwire.web.local_requests import LocalRequests
 from deskwire.web.mail_templates import MailMode, MailTemplates
 from deskwire.web.metrics_token import MetricsAccess
@@ -97,6 +99,7 @@ class Application:
         activate(read_catalog(settings.desk_language))
         sources = [BotSource(settings.bot_secrets)]
         browsers = BrowserSessions(db, secure=settings.public_url.startswith("https://"))
+        key_authentication = KeyAuthentication(db)
         hasher = Hasher()
 
         @asynccontextmanager
@@ -116,6 +119,7 @@ class Application:
             access=ACCESS,
             hub=lambda: self.hub,
             find_signed_in=browsers.find_signed_in,
+            key_authentication=key_authentication,
             metrics_access=_build_metrics_access(settings),
             uploads=uploads,
             deliveries=build_delivery_store(lambda: self._running.worker.wake()),
@@ -132,7 +136,13 @@ class Application:
             db, browsers, hasher, renderer.render, settings.sign_up, mail_templates=mail_templates
         )
         health = HealthPages(self._find_problems, self._read_metrics, self._list_notes)
-        parts = (dependencies, renderer, account_pages, self._build_streams(browsers), health)
+        parts = (
+            dependencies,
+            renderer,
+            account_pages,
+            self._build_streams(browsers, key_authentication),
+            health,
+        )
         app = Starlette(
             lifespan=lifespan,
             routes=build_routes(*parts),
@@ -149,11 +159,16 @@ class Application:
         )
         return Door(protected, sources, self._get_intake)
 
-    def _build_streams(self, browsers: BrowserSessions) -> dict[str, ASGIApp]:
-        identify_for_requests = require_request_access(self._opened.db, ACCESS, browsers.identify)
+    def _build_streams(
+        self, browsers: BrowserSessions, key_authentication: KeyAuthentication
+    ) -> dict[str, ASGIApp]:
+        async def identify(scope: Scope) -> Caller | None:
+            return await key_authentication.identify(scope) or await browsers.identify(scope)
+
+        identify_for_requests = require_request_access(self._opened.db, ACCESS, identify)
         return {
-            "all": StreamEndpoint("all", lambda: self.hub, browsers.identify),
-            "guilds": StreamEndpoint("guilds", lambda: self.hub, browsers.identify),
+            "all": StreamEndpoint("all", lambda: self.hub, identify),
+            "guilds": StreamEndpoint("guilds", lambda: self.hub, identify),
             "requests": StreamEndpoint("requests", lambda: self.hub, identify_for_requests),
         }
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from deskwire.accounts.api_keys import read_credential_expiries
 from deskwire.accounts.grants import personal_grants
-from deskwire.accounts.sessions import read_expiry_times
 from deskwire.direct_edits.change_log import EDITS_TOPIC, has_pending_changes
 from deskwire.direct_edits.watcher import Watcher
 from deskwire.events import log
@@ -50,12 +50,13 @@ from deskwire.settings import Settings
 from deskwire.tickets.files.cleanup import FileCleanup
 from deskwire.tickets.search_index import SEARCH_TOPIC
 from deskwire.tickets.search_reindexer import SearchReindexer
-from deskwire.tickets.visibility import select_ticket_grants
+from deskwire.tickets.visibility import select_key_ticket_grants, select_ticket_grants
 from deskwire.webhooks.deliveries import DELIVERIES_TOPIC
 from deskwire.webhooks.door import Intake
 from deskwire.webhooks.source import Source
 from deskwire.webhooks.worker import Worker
 from deskwire.workspaces.guilds.grants import guild_grants
+from deskwire.workspaces.keys.grants import select_key_grants
 from deskwire.workspaces.organizations.grants import organization_grants, staff_grants
 
 BUFFER_ENTRIES = 30_000  # log entries read at start; about as many as fit in BUFFER_BYTES
@@ -69,7 +70,8 @@ logger = logging.getLogger(__name__)
 
 ACCESS = Access(
     [personal_grants, guild_grants, organization_grants, select_ticket_grants, staff_grants],
-    read_expiry_times,
+    read_credential_expiries,
+    [select_key_grants, select_key_ticket_grants],
 )
 
 

@@ -190,7 +190,7 @@ def _export_messages(
 
 
 def _export_files(tx: Connection, viewer: Viewer) -> list[dict[str, Any]]:
-    own = select_visible_files(viewer).where(files.c.uploader == viewer.person)
+    own = select_visible_files(viewer).where(files.c.uploader == viewer.subject)
     rows = tx.execute(own.order_by(files.c.id))
     return [
         {

@@ -165,12 +165,12 @@ def plan_assignee(edit: FieldEdit) -> FieldChange | None:
     values: dict[str, Any] = {"assignee": assignee}
     if assignee is not None and row.status == "new":
         values["status"] = "active"
-    if assignee == actor.person_id:
+    if assignee == actor.subject:
         return FieldChange("ticket.claimed", values, _claimed_fields(actor, row, values))
     names = read_names(tx, [row.assignee, assignee])
     before = names[row.assignee] if row.assignee else None
     wire = {
-        "actorId": actor.person_id,
+        "actorId": actor.subject,
         "before": before.model_dump(exclude_unset=True) if before else None,
     }
     if assignee is None:
@@ -196,7 +196,7 @@ def build_status_change(actor: Actor, row: TicketRow, status: Status) -> FieldCh
     wire = {
         "oldStatus": to_wire_status(row.status, is_assigned=is_assigned),
         "newStatus": to_wire_status(status, is_assigned=is_assigned),
-        "actorId": actor.person_id,
+        "actorId": actor.subject,
     }
     return FieldChange(type_, {"status": status, "closed_at": actor.at if ends else None}, wire)
 
@@ -207,7 +207,7 @@ def transition_refusal(
     """Return the sentence that refuses the viewer this status, or None if they may set it."""
     if can(actor.viewer, Permission.WORK, row.workspace):
         return None
-    is_theirs = row.opener == actor.person_id or can(
+    is_theirs = row.opener == actor.subject or can(
         actor.viewer, Permission.CANCEL_ANY, row.workspace
     )
     if not is_theirs:
@@ -238,12 +238,12 @@ def _plan_update(
 
 
 def _updated_fields(actor: Actor, **changes: Mapping[str, Any]) -> dict[str, Any]:
-    return {"changes": changes, "actorId": actor.person_id}
+    return {"changes": changes, "actorId": actor.subject}
 
 
 def _claimed_fields(actor: Actor, row: TicketRow, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "oldStatus": to_wire_status(row.status, is_assigned=row.assignee is not None),
         "newStatus": to_wire_status(values.get("status", row.status), is_assigned=True),
-        "actorId": actor.person_id,
+        "actorId": actor.subject,
     }

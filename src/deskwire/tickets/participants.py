@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, null, or_, select, union_all
 
 from deskwire.accounts.people import people
-from deskwire.events.channels import PersonId, Workspace
+from deskwire.events.channels import PersonId, Workspace, is_key
 from deskwire.events.types.registry import PrincipalRef
 from deskwire.kit.rows import fetch_all
 from deskwire.tickets.tables import participants
@@ -72,8 +72,11 @@ def read_request_people(
     by_group: dict[bool | None, dict[PersonId, PrincipalRef]] = {False: {}, True: {}, None: {}}
     participating = []
     rows = fetch_all(tx, union_all(*queries), PersonOfRequestRow)
+    keys = read_names(tx, {row.id for row in rows if is_key(row.id)})
     for row in sorted(rows, key=lambda row: (row.name or "", row.id)):
-        person = named_person(row.id, row.name or placeholder_name(row.id), row.avatar)
+        person = keys.get(row.id) or named_person(
+            row.id, row.name or placeholder_name(row.id), row.avatar
+        )
         by_group[row.internal][row.id] = person
         if row.role is not None:
             participating.append((person, row.role))

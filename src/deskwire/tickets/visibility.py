@@ -18,10 +18,11 @@ from sqlalchemy import (
     select,
 )
 
+from deskwire.accounts.api_keys import api_keys
 from deskwire.accounts.identities import identities
 from deskwire.events import channels
 from deskwire.events.access import PeopleParameter, Viewer
-from deskwire.events.channels import STAFF_CHANNEL, Channel, Workspace, is_organization
+from deskwire.events.channels import KEY_PREFIX, STAFF_CHANNEL, Channel, Workspace, is_organization
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import is_postgresql
 from deskwire.kit.errors import NotFound
@@ -70,6 +71,25 @@ def select_ticket_grants(persons: PeopleParameter) -> list[Select[Any]]:
         select(participants.c.principal, channel, tickets.c.workspace, participants.c.role)
         .select_from(participations.outerjoin(member, membership))
         .where(participants.c.principal.in_(persons), exists, is_admitted),
+    ]
+
+
+def select_key_ticket_grants(subjects: PeopleParameter) -> list[Select[Any]]:
+    """Select the grant of `ticket:ID` for each API key that opened a request of its organization.
+
+    A key with the role of a member could not see what it files otherwise.
+    """
+    subject = literal(KEY_PREFIX, Text) + api_keys.c.id
+    opened = participants.join(tickets, tickets.c.id == participants.c.ticket).join(
+        api_keys,
+        and_(participants.c.principal == subject, tickets.c.workspace == api_keys.c.workspace),
+    )
+    exists = and_(tickets.c.deleted_at.is_(None), not_(is_deleted_workspace(tickets.c.workspace)))
+    channel = literal("ticket:", Text) + tickets.c.id
+    return [
+        select(subject, channel, tickets.c.workspace, participants.c.role)
+        .select_from(opened)
+        .where(participants.c.principal.in_(subjects), exists)
     ]
 
 
@@ -218,7 +238,7 @@ def _require_found(row: TicketRowT | None) -> TicketRowT:
 
 def last_read_at(viewer: Viewer) -> ColumnElement[Millis | None]:
     """Return the column `read_at`: when the viewer last read a ticket (ms), NULL if never."""
-    by_viewer = and_(reads.c.ticket == tickets.c.id, reads.c.person == viewer.person)
+    by_viewer = and_(reads.c.ticket == tickets.c.id, reads.c.person == viewer.subject)
     return select(reads.c.at).where(by_viewer).scalar_subquery().label("read_at")
 
 

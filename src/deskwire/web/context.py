@@ -10,9 +10,11 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 
 from deskwire.accounts import sessions
+from deskwire.accounts.api_keys import ApiKey
 from deskwire.accounts.people import Person
 from deskwire.accounts.sessions import Session
 from deskwire.events.access import Viewer
+from deskwire.events.channels import SubjectId
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Forbidden, Unauthenticated
 from deskwire.kit.i18n import gettext
@@ -27,10 +29,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Who makes a request, and the cursor of the log before any row was read for it."""
+    """Who makes a request, and the cursor of the log before any row was read for it.
+
+    At most one of `signed_in` and `key` is set.
+    """
 
     signed_in: SignedIn | None = None
     cursor: str | None = None
+    key: ApiKey | None = None
+
+    @property
+    def subject(self) -> SubjectId | None:
+        """Whose permissions apply: the person's, or the API key's."""
+        if self.key is not None:
+            return self.key.subject
+        return self.signed_in.person.id if self.signed_in is not None else None
 
     @property
     def person(self) -> Person | None:
@@ -48,9 +61,11 @@ class RequestContext:
         return (self.signed_in.person.id, *self.signed_in.principals)
 
 
-def set_request_context(request: Request, signed_in: SignedIn | None, cursor: str | None) -> None:
+def set_request_context(
+    request: Request, signed_in: SignedIn | None, cursor: str | None, key: ApiKey | None = None
+) -> None:
     """Store who makes the request; called once, before the page runs."""
-    request.state.context = RequestContext(signed_in, cursor)
+    request.state.context = RequestContext(signed_in, cursor, key)
 
 
 def request_context(request: Request) -> RequestContext:
@@ -67,6 +82,14 @@ def require_person(request: Request) -> Person:
     return person
 
 
+def require_subject(request: Request) -> SubjectId:
+    """Return whose permissions apply. Raises Unauthenticated without a session and a key."""
+    subject = request_context(request).subject
+    if subject is None:
+        raise Unauthenticated(gettext("Sign in to see this page."))
+    return subject
+
+
 async def read_as(
     deps: Dependencies,
     request: Request,
@@ -74,15 +97,15 @@ async def read_as(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> tuple[Viewer, T]:
-    """Run a query as the signed-in person; return the viewer it ran as, and its result.
+    """Run a query as the person or API key that asks; return the viewer it ran as, and its result.
 
     The viewer is read in the same transaction, so a grant revoked before it is not used. Raises
     Unauthenticated if no one is signed in, and whatever `query` raises.
     """
-    access, person_id = deps.access, require_person(request).id
+    access, subject = deps.access, require_subject(request)
 
     def run(tx: Connection) -> tuple[Viewer, T]:
-        viewer = access.read_viewer(tx, person_id)
+        viewer = access.read_viewer(tx, subject)
         return viewer, query(tx, viewer, *args, **kwargs)
 
     return await deps.db.read(run)
@@ -95,14 +118,14 @@ async def act_as(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
-    """Run an action as the signed-in person, with the permissions they have in its transaction.
+    """Run an action as the person or API key that asks, with their permissions in its transaction.
 
     Raises Unauthenticated if no one is signed in, and whatever `action` raises.
     """
-    access, person_id = deps.access, require_person(request).id
+    access, subject = deps.access, require_subject(request)
 
     def run(tx: Connection) -> T:
-        return action(tx, Actor(access.read_viewer(tx, person_id), now()), *args, **kwargs)
+        return action(tx, Actor(access.read_viewer(tx, subject), now()), *args, **kwargs)
 
     return await deps.db.write(run)
 

@@ -16,6 +16,7 @@ from deskwire.realtime.hub import Hub
 from deskwire.tickets.field_changes import REOPEN_DAYS
 from deskwire.tickets.files.uploads import Uploads
 from deskwire.web.delivery_store import DeliveryStore
+from deskwire.web.key_authentication import KeyAuthentication
 from deskwire.web.mail_templates import MailTemplates
 from deskwire.web.metrics_token import MetricsAccess
 from deskwire.web.text_preparer import TextPreparer
@@ -46,6 +47,7 @@ class Dependencies:
     access: Access
     hub: Callable[[], Hub]
     find_signed_in: FindSignedIn
+    key_authentication: KeyAuthentication
     metrics_access: MetricsAccess
     uploads: Uploads
     deliveries: DeliveryStore

@@ -8,13 +8,15 @@
     operator     clients with METRICS_TOKEN (web/metrics_token.py)
     development  browsers on this machine, on a desk that sends no mail (web/mail_templates.py)
 
+Rows with `keys` also accept an API key (web/auth/api_keys.py) instead of a session.
+
 A policy says who may ask; what they see is decided by `access` and the domains' `visible_to`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, assert_never
 
@@ -36,6 +38,7 @@ from deskwire.web.auth.sign_in import AccountPages
 from deskwire.web.context import request_context, set_request_context
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.assets import Assets
+from deskwire.web.key_authentication import required_scope
 from deskwire.web.pages.admin_deliveries import DeliveriesAdminPages
 from deskwire.web.pages.admin_dispatches import DispatchesAdminPages
 from deskwire.web.pages.admin_integrations import IntegrationsAdminPages
@@ -75,6 +78,7 @@ class Url:
     delete: Endpoint | None = None
     app: ASGIApp | None = None  # None without endpoints: handled in front of this application
     files: Literal["none", "parts", "any"] = "none"  # accepted in multipart forms, or any body
+    keys: bool = False  # whether API keys are accepted beside sessions
     methods: Mapping[str, Endpoint] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,9 +107,9 @@ def url_table(
         Url("/guilds/{guild}/tickets/{number}", "signed-in", tickets.show),
         *_portal_rows(deps, renderer),
         *_admin_rows(deps, renderer, account_pages),
-        Url("/files", "signed-in", post=files.upload, files="any"),
-        Url("/files/{file}", "signed-in", files.download),
-        Url("/files/{file}/thumbnail", "signed-in", files.thumbnail),
+        Url("/files", "signed-in", post=files.upload, files="any", keys=True),
+        Url("/files/{file}", "signed-in", files.download, keys=True),
+        Url("/files/{file}/thumbnail", "signed-in", files.thumbnail, keys=True),
         *_account_rows(deps, account_pages),
         Url("/mail", "development", MailboxPages(deps, renderer.render).index),
         *_api_rows(deps, renderer, streams),
@@ -209,6 +213,7 @@ def _api_rows(
     op = partial(Operation, deps)
     documented = (
         Url("/api/me", "signed-in", op(api_me.show_me, "me_show")),
+        Url("/api/key", "signed-in", op(api_me.show_key, "key_show")),
         Url("/api/me/verification", "signed-in", post=op(api_me.send_verification, "me_prove")),
         *_api_request_rows(op, streams),
         *_api_organization_rows(op, "organizations"),
@@ -216,6 +221,7 @@ def _api_rows(
         Url("/api/events", "session", app=streams["all"]),
         Url("/api/guilds/events", "session", app=streams["guilds"]),
     )
+    documented = tuple(replace(url, keys=True) for url in documented)
     reference = ApiReference(deps, renderer.render, [(url.path, url.methods) for url in documented])
     return (
         *documented,
@@ -370,6 +376,17 @@ def _build_url_routes(deps: Dependencies, url: Url) -> Sequence[BaseRoute]:
     return []
 
 
+async def _identify_caller(deps: Dependencies, url: Url, request: Request) -> None:
+    """Store who makes the request, and the cursor of the log before any row is read for it."""
+    cursor = str(deps.hub().cursor)
+    if url.keys:
+        key = await deps.key_authentication.find_key(request, required_scope(request.method))
+        if key is not None:
+            set_request_context(request, None, cursor, key)
+            return
+    set_request_context(request, await deps.find_signed_in(request), cursor)
+
+
 def enforce_policy(deps: Dependencies, url: Url) -> Endpoint:
     """Wrap the endpoints of a URL so that its policy is checked before they run.
 
@@ -379,9 +396,7 @@ def enforce_policy(deps: Dependencies, url: Url) -> Endpoint:
     async def respond(request: Request) -> Response:
         match url.policy:
             case "anyone" | "signed-in":
-                set_request_context(
-                    request, await deps.find_signed_in(request), str(deps.hub().cursor)
-                )
+                await _identify_caller(deps, url, request)
             case "operator":
                 if refusal := deps.metrics_access.check(request):
                     return refusal
@@ -392,9 +407,12 @@ def enforce_policy(deps: Dependencies, url: Url) -> Endpoint:
                 pass
             case _:
                 assert_never(url.policy)
-        if url.policy == "signed-in" and request_context(request).signed_in is None:
+        if url.policy == "signed-in" and request_context(request).subject is None:
             raise Unauthenticated(gettext("Sign in to see this page."))
         method = "GET" if request.method == "HEAD" else request.method
-        return await url.methods[method](request)
+        response = await url.methods[method](request)
+        if (key := request_context(request).key) is not None:
+            response.headers.update(deps.key_authentication.rate_limit_headers(key))
+        return response
 
     return respond

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from deskwire.events.access import Viewer
-from deskwire.events.channels import PersonId
+from deskwire.events.channels import PersonId, SubjectId
 from deskwire.kit.clock import Millis
+from deskwire.kit.errors import Forbidden
+from deskwire.kit.i18n import gettext
 from deskwire.workspaces.origin import Origin
 
 
@@ -19,9 +21,17 @@ class Actor:
     at: Millis
 
     @property
+    def subject(self) -> SubjectId:
+        """The person's id, or `key:ID`; events name it as the actor."""
+        return self.viewer.subject
+
+    @property
     def person_id(self) -> PersonId:
-        return self.viewer.person
+        """The person's id. Raises Forbidden for an API key, for what only people do."""
+        if self.viewer.is_key:
+            raise Forbidden(gettext("An API key can’t do this. Sign in to do it."))
+        return self.viewer.subject
 
     def origin(self, **wire_fields: Any) -> Origin:  # noqa: ANN401 - JSON
         """Return the origin of the events of this action, with their own fields."""
-        return Origin(self.person_id, self.at, None, wire_fields)
+        return Origin(self.subject, self.at, None, wire_fields)

@@ -1,4 +1,4 @@
-"""Read the names that screens show for people and Discord users."""
+"""Read the names that screens show for people, Discord users and API keys."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 from sqlalchemy import BigInteger, Column, Connection, Table, Text, bindparam, select
 
+from deskwire.accounts.api_keys import api_keys
 from deskwire.accounts.people import avatar_url, people
-from deskwire.events.channels import PersonId
+from deskwire.events.channels import KEY_PREFIX, PersonId, is_key
 from deskwire.events.types.registry import PrincipalRef
 from deskwire.kit.db import metadata
 from deskwire.kit.i18n import gettext
@@ -28,15 +29,16 @@ discord_users = Table(
 def read_names(
     tx: Connection, principals: Iterable[Principal | None]
 ) -> dict[Principal, PrincipalRef]:
-    """Return the names of all `principals`, with pictures, in at most two statements.
+    """Return the names of all `principals`, with pictures, in one statement for each kind of them.
 
     None is skipped; a principal without a name gets a placeholder.
     """
     wanted = {principal for principal in principals if principal}
-    discord_names = _read_discord_names(tx, {p for p in wanted if p.startswith("discord:")})
+    other_names = _read_discord_names(tx, {p for p in wanted if p.startswith("discord:")})
+    other_names |= _read_key_names(tx, {p for p in wanted if is_key(p)})
     persons = _read_people(tx, {p for p in wanted if ":" not in p})
     return {
-        p: persons.get(p) or PrincipalRef(id=p, name=discord_names.get(p) or placeholder_name(p))
+        p: persons.get(p) or PrincipalRef(id=p, name=other_names.get(p) or placeholder_name(p))
         for p in wanted
     }
 
@@ -53,6 +55,8 @@ def placeholder_name(principal: Principal) -> str:
     source, _, id_ = principal.partition(":")
     if source == "discord":
         return gettext("Discord user …%(id)s", id=id_[-SHOWN_ID_DIGITS:])
+    if source == "key":
+        return gettext("API key …%(id)s", id=id_[-SHOWN_ID_DIGITS:])
     if principal == DIRECT_EDIT_ACTOR:
         return gettext("A database administrator")
     return principal or gettext("Someone")
@@ -84,6 +88,14 @@ def _read_discord_names(tx: Connection, principals: set[Principal]) -> dict[Prin
 _SELECT_NAMES = select(discord_users.c.principal, discord_users.c.name).where(
     discord_users.c.principal.in_(bindparam("principals", expanding=True))
 )
+
+
+def _read_key_names(tx: Connection, principals: set[Principal]) -> dict[Principal, str]:
+    if not principals:
+        return {}
+    ids = [principal.removeprefix(KEY_PREFIX) for principal in principals]
+    query = select(api_keys.c.id, api_keys.c.name).where(api_keys.c.id.in_(ids))
+    return {KEY_PREFIX + row.id: row.name for row in tx.execute(query)}
 
 
 def _read_people(tx: Connection, person_ids: set[Principal]) -> dict[Principal, PrincipalRef]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from deskwire.kit.clock import Millis
 
-Principal = str  # a person's id, or "discord:ID"
+Principal = str  # a person's id, "discord:ID", or "key:ID" of an API key
 DIRECT_EDIT_ACTOR: Principal = "sql"  # the actor of edits made directly in the database
 
 

@@ -25,5 +25,6 @@ class Aspect(StrEnum):
     ORGANIZATION = "organization"  # its name, URL, description, categories and visibility
     MEMBERS = "members"  # of an organization, with their roles
     INVITATIONS = "invitations"
+    KEYS = "keys"  # API keys, in the lists of those who manage them
     PERSON = "person"
     SESSIONS = "sessions"

@@ -25,6 +25,7 @@ from deskwire.events.types.guilds import (
     TeamRoleEvent,
     TeamRoleUpdated,
 )
+from deskwire.events.types.keys import KeyChanged, KeyCreated, KeyEvent, KeyRevoked
 from deskwire.events.types.organizations import (
     InvitationAccepted,
     InvitationCreated,
@@ -90,6 +91,10 @@ __all__ = [
     "InvitationAccepted",
     "InvitationCreated",
     "InvitationRevoked",
+    "KeyChanged",
+    "KeyCreated",
+    "KeyEvent",
+    "KeyRevoked",
     "Line",
     "LineKind",
     "MemberJoined",
@@ -177,6 +182,9 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     InvitationCreated,
     InvitationAccepted,
     InvitationRevoked,
+    KeyCreated,
+    KeyRevoked,
+    KeyChanged,
 )
 
 EVENT_CLASS_BY_TYPE: dict[str, type[Event]] = {event.type: event for event in EVENT_CLASSES}

@@ -25,7 +25,7 @@ class Shape(BaseModel):
 class PrincipalRef(Shape):
     """A person or a Discord user, as shown on screen."""
 
-    id: str = Field(description="a person's id, or `discord:ID`")
+    id: str = Field(description="a person's id, `discord:ID`, or `key:ID` of an API key")
     name: str
     picture: str | None = Field(default=None, description="URL of a picture")
 

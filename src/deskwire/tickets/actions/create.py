@@ -113,7 +113,7 @@ def _find_existing_request(
     if existing is None:
         return None
     created = messages.find_newest_of_type(tx, request_id, "ticket.created")
-    is_theirs = created is not None and created.author == actor.person_id
+    is_theirs = created is not None and created.author == actor.subject
     # Those who filed it for someone else may have lost sight of it.
     is_here = existing.workspace == organization.workspace and existing.is_visible
     if not is_here or not is_theirs:
@@ -126,8 +126,8 @@ def _find_existing_request(
 def _resolve_requester(
     tx: Connection, actor: Actor, organization: Organization, request_input: RequestInput
 ) -> PersonId:
-    if request_input.requester is None or request_input.requester == actor.person_id:
-        return actor.person_id
+    if request_input.requester is None or request_input.requester == actor.subject:
+        return actor.subject
     require(actor.viewer, Permission.FILE_FOR_OTHERS, organization.workspace)
     if not is_member(tx, organization.workspace, request_input.requester):
         sentence = gettext("Choose a member of %(place)s.", place=organization.name)
@@ -183,7 +183,7 @@ def _insert_ticket(
         "opened_at": actor.at,
         "active_at": actor.at,
         "spoken_at": actor.at,
-        "spoken_by": actor.person_id,
+        "spoken_by": actor.subject,
         "revision": 1,
     }
     tx.execute(insert(tickets).values(values))

@@ -25,13 +25,13 @@ def require_can_post(actor: Actor, row: TicketRow, *, is_note: bool) -> None:
     """Raise Forbidden unless the viewer may write a reply or a note in a request they see."""
     if is_note:
         require(actor.viewer, Permission.NOTE)
-    elif row.opener != actor.person_id and channels.ticket(row.id) not in actor.viewer.channels:
+    elif row.opener != actor.subject and channels.ticket(row.id) not in actor.viewer.channels:
         require(actor.viewer, Permission.FILE, row.workspace)
 
 
 def author_side(actor: Actor, row: TicketRow) -> Literal["customer", "staff"]:
     """Return the side the viewer writes on; in their own requests, staff write as customers."""
-    is_theirs = row.opener == actor.person_id or not is_staff(actor.viewer)
+    is_theirs = row.opener == actor.subject or not is_staff(actor.viewer)
     return "customer" if is_theirs else "staff"
 
 
@@ -44,6 +44,6 @@ def require_can_change(
     if message.kind == "note" and not can(actor.viewer, Permission.NOTE):
         raise NotFound(gettext("This message doesn’t exist."))
     moderates = action != "edit" and can(actor.viewer, Permission.MODERATE, row.workspace)
-    if message.author != actor.person_id and not moderates:
+    if message.author != actor.subject and not moderates:
         raise Forbidden(gettext(AUTHOR_ONLY_TEXTS[action]))
     return message

@@ -129,5 +129,5 @@ def unassign_open_requests(tx: Connection, actor: Actor, person_id: PersonId) ->
     query = assigned.order_by(tickets.c.id).with_for_update()
     for row in fetch_all(tx, query, TicketRow):
         before = read_names(tx, [person_id])[person_id].model_dump(exclude_unset=True)
-        wire_fields = {"actorId": actor.person_id, "before": before}
+        wire_fields = {"actorId": actor.subject, "before": before}
         record_request_fact(tx, actor, row, "ticket.unclaimed", {"assignee": None}, wire_fields)

@@ -99,13 +99,14 @@ def record_new_message(
     )
     message = messages.insert_message(tx, draft)
     files = attachments.attach_files(
-        tx, actor.person_id, row.id, message.id, message_input.file_ids, is_note=is_note
+        tx, actor.subject, row.id, message.id, message_input.file_ids, is_note=is_note
     )
     changed = row  # for a note, or clients could tell from the revision that there is one
     if not is_note:
         search_index.index_reply(tx, row, text.words)
         changed = row if is_description else _update_ticket_for_reply(tx, actor, row)
-        mark_read(tx, actor, row.id, actor.at)
+        if not actor.viewer.is_key:
+            mark_read(tx, actor, row.id, actor.at)
     if not is_description:
         _record_message_sent(tx, actor, changed, draft, message, files)
     for file in files:
@@ -128,7 +129,7 @@ def _update_ticket_for_reply(tx: Connection, actor: Actor, row: TicketRow) -> Ti
         messages=tickets.c.messages + 1,
         active_at=max(row.active_at, actor.at),
         spoken_at=actor.at,
-        spoken_by=actor.person_id,
+        spoken_by=actor.subject,
     )
 
 
@@ -166,7 +167,7 @@ def _build_message_fields(
         row.id,
         message_input.kind,
         "ticket.created" if is_description else "ticket.message_sent",
-        actor.person_id,
+        actor.subject,
         actor.at,
         {"mentions": mentions},
         author_side(actor, row),
@@ -304,7 +305,7 @@ def _find_existing_message(
     existing = fetch_first(tx, select(table).where(table.c.id == message_id), MessageRow)
     if existing is None:
         return None
-    sent = (row.id, actor.person_id, message_input.kind)
+    sent = (row.id, actor.subject, message_input.kind)
     if (existing.ticket, existing.author, existing.kind) != sent:
         raise Conflict(
             gettext("This ID belongs to another message. Send yours again with a new ID.")
@@ -389,8 +390,8 @@ def _build_message_sent_fields(
     """Return the event's own fields, the same as in the bot's events."""
     return {
         "messageId": message_id,
-        "authorId": actor.person_id,
-        "authorUsername": read_names(tx, [actor.person_id])[actor.person_id].name,
+        "authorId": actor.subject,
+        "authorUsername": read_names(tx, [actor.subject])[actor.subject].name,
         "messageType": draft.side,
         "hasAttachments": bool(attached_files),
         "messageLength": len(draft.text or ""),

@@ -102,7 +102,7 @@ def add_author(tx: Connection, ticket_id: str, author: Principal) -> list[Channe
     if tx.execute(query).first() is not None:
         return []
     tx.execute(insert(table).values(ticket=ticket_id, principal=author, role="author"))
-    return [channels.user(person) for person in resolve_person_ids(tx, {author})]
+    return _read_own_channels(tx, {author})
 
 
 def read_participant_channels(
@@ -111,7 +111,14 @@ def read_participant_channels(
     """Return the personal channels of a ticket's participants and of `extra_principals`."""
     query = select(participants.c.principal).where(participants.c.ticket == ticket_id)
     everyone = {p for p in (*extra_principals, *tx.execute(query).scalars()) if p}
-    return [channels.user(person) for person in sorted(resolve_person_ids(tx, everyone))]
+    return _read_own_channels(tx, everyone)
+
+
+def _read_own_channels(tx: Connection, principals: set[Principal]) -> list[Channel]:
+    """Return the own channels of API keys, and of those principals that have an account."""
+    keys = {principal for principal in principals if channels.is_key(principal)}
+    people = resolve_person_ids(tx, principals - keys)
+    return [channels.own_channel(subject) for subject in sorted({*people, *keys})]
 
 
 def write_ticket_state(tx: Connection, row: TicketRow, state: TicketState, at: Millis) -> TicketRow:
@@ -227,9 +234,9 @@ def record_request_fact(
     facts = read_facts_with_edits(tx, row, actor.at)
     at = max([actor.at, *(fact.at for fact in facts)])  # last, even if a clock is wrong
     data = {"set": values, "noun": "request", "shown": dict(display_values or {})}
-    draft = MessageFields(row.id, "system", type_, actor.person_id, at, data, origin="portal")
+    draft = MessageFields(row.id, "system", type_, actor.subject, at, data, origin="portal")
     line = messages.insert_message(tx, draft)
-    state = fold_facts([*facts, Fact(type_, at, actor.person_id, data)])
+    state = fold_facts([*facts, Fact(type_, at, actor.subject, data)])
     access_changes = update_opener_participant(tx, row.id, row, state)
     changed = write_ticket_state(tx, row, state, at)
     update_search_index(tx, row, changed)

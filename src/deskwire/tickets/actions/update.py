@@ -59,7 +59,7 @@ def update(
 
 
 def _require_may_change(actor: Actor, row: TicketRow, field: RequestField) -> None:
-    if field.requester_may_edit and row.opener == actor.person_id:
+    if field.requester_may_edit and row.opener == actor.subject:
         return
     if field.permission is not None:
         require(actor.viewer, field.permission, row.workspace)
@@ -70,7 +70,7 @@ def delete_request(tx: Connection, actor: Actor, ticket_id: str) -> None:
     row = lock_for_update(tx, actor, ticket_id)
     require(actor.viewer, Permission.MODERATE, row.workspace)
     record_request_fact(
-        tx, actor, row, "ticket.deleted", {"deleted_at": actor.at}, {"deletedBy": actor.person_id}
+        tx, actor, row, "ticket.deleted", {"deleted_at": actor.at}, {"deletedBy": actor.subject}
     )
 
 
@@ -81,7 +81,7 @@ def add_watcher(tx: Connection, actor: Actor, ticket_id: str, person: PersonId) 
     NotFound if the person is neither a member nor staff.
     """
     row = lock_for_update(tx, actor, ticket_id)
-    if person != actor.person_id:
+    if person != actor.subject:
         require(actor.viewer, Permission.CANCEL_ANY, row.workspace)
     if not (is_member(tx, row.workspace, person) or is_staff_member(tx, row.workspace, person)):
         raise NotFound(gettext("This person isn’t a member of the organization."))
@@ -98,7 +98,7 @@ def remove_watcher(tx: Connection, actor: Actor, ticket_id: str, person: PersonI
     Raises Forbidden as `add_watcher`, and Conflict for the requester.
     """
     row = lock_for_update(tx, actor, ticket_id)
-    if person != actor.person_id:
+    if person != actor.subject:
         require(actor.viewer, Permission.CANCEL_ANY, row.workspace)
     if person == row.opener:
         raise Conflict(gettext("The requester always takes part in their request."))

@@ -158,7 +158,7 @@ def select_visible_files(viewer: Viewer) -> Select[Any]:
     Sent files: for viewers of the ticket, those of internal notes for staff. Unsent files: for
     their uploader.
     """
-    own = files.c.message.is_(None) & (files.c.uploader == viewer.person)
+    own = files.c.message.is_(None) & (files.c.uploader == viewer.subject)
     sent = files.c.message.is_not(None) & visible_to(viewer)
     if not can(viewer, Permission.NOTE):
         sent &= ~files.c.note

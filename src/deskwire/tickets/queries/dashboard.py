@@ -76,12 +76,12 @@ def list_waiting_requests(
     they did not write last. `unassigned` (staff only): unassigned.
     """
     scope = _build_scope_condition(tx, viewer, workspace)
-    for_opener = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
+    for_opener = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.subject)
     if not is_staff(viewer):
         return fetch_all(tx, _select_longest_waiting("yours", and_(scope, for_opener)), WaitingRow)
     for_staff = and_(IS_OPEN, tickets.c.status != "waiting")
-    unanswered = or_(tickets.c.spoken_by.is_(None), tickets.c.spoken_by != viewer.person)
-    assigned = and_(for_staff, tickets.c.assignee == viewer.person, unanswered)
+    unanswered = or_(tickets.c.spoken_by.is_(None), tickets.c.spoken_by != viewer.subject)
+    assigned = and_(for_staff, tickets.c.assignee == viewer.subject, unanswered)
     unassigned = and_(for_staff, tickets.c.assignee.is_(None))
     queries = [
         # Through the ids of participants, which are few: no index orders tickets by opener.

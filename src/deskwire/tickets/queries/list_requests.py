@@ -228,7 +228,7 @@ def is_unread(viewer: Viewer) -> ColumnElement[bool]:
     """Match tickets with a reply by someone else since the viewer last read them."""
     return and_(
         tickets.c.spoken_at.is_not(None),
-        tickets.c.spoken_by != viewer.person,
+        tickets.c.spoken_by != viewer.subject,
         tickets.c.spoken_at > func.coalesce(last_read_at(viewer), 0),
     )
 
@@ -246,11 +246,11 @@ def count_unread(
 
 def is_waiting_on(viewer: Viewer) -> ColumnElement[bool]:
     """Match tickets that wait for the viewer's answer or, for staff, are assigned to them."""
-    is_for_opener = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
+    is_for_opener = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.subject)
     if not is_staff(viewer):
         return is_for_opener
     assigned = and_(
-        tickets.c.assignee == viewer.person, tickets.c.status.not_in([*ENDED_STATUSES, "waiting"])
+        tickets.c.assignee == viewer.subject, tickets.c.status.not_in([*ENDED_STATUSES, "waiting"])
     )
     return or_(is_for_opener, assigned)
 

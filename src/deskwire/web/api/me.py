@@ -8,18 +8,29 @@ from deskwire.accounts.mail_links import send_verification_link
 from deskwire.accounts.people import Person
 from deskwire.events.access import Viewer
 from deskwire.kit.clock import now
-from deskwire.kit.errors import NotFound
+from deskwire.kit.errors import Forbidden, NotFound
+from deskwire.web.api.key_shapes import KeyNow, to_key_now
 from deskwire.web.api.operations import Call
 from deskwire.web.api.organization_lookup import list_own_client_organizations
 from deskwire.web.api.organization_shapes import Me
 from deskwire.web.api.organizations import permission_names, to_organization_now
-from deskwire.web.context import choose_organization, require_person
+from deskwire.web.context import choose_organization, request_context, require_person
 from deskwire.workspaces.organizations.permissions import INTERNAL_ROLES, roles_in
 
 
 async def show_me(call: Call) -> Me:
     """Get the signed-in person."""
+    if request_context(call.request).key is not None:
+        raise Forbidden("An API key is no person. Get `/api/key` instead.")
     return await call.read(_read_me, require_person(call.request), call.active_organization_id)
+
+
+async def show_key(call: Call) -> KeyNow:
+    """Get the API key that calls."""
+    key = request_context(call.request).key
+    if key is None:
+        raise NotFound("Send an API key as `Authorization: Bearer dw_…`.")
+    return to_key_now(key)
 
 
 async def send_verification(call: Call) -> None:

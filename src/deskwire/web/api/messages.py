@@ -94,15 +94,15 @@ async def post_file(call: Call, query: SendQuery) -> FileNow:
     """
     id_, uploads = call.path_id("request"), call.deps.uploads
     workspace = await call.read(_read_request_workspace, id_)
-    upload = await receive_file(call.request, uploads, call.person_id, workspace)
+    upload = await receive_file(call.request, uploads, call.subject, workspace)
     try:
         message = MessageInput(query.message or new_id(), "", query.kind, [upload.id])
         file = await call.write(_post_file, id_, message)
     except BaseException:
-        await uploads.discard_unsent(call.person_id, upload.id)
+        await uploads.discard_unsent(call.subject, upload.id)
         raise
     if file.id != upload.id:  # a repeated request: the message has the first upload
-        await uploads.discard_unsent(call.person_id, upload.id)
+        await uploads.discard_unsent(call.subject, upload.id)
     call.headers["location"] = file.href
     return file
 

@@ -23,8 +23,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from deskwire.events.access import Viewer
-from deskwire.events.channels import PersonId
-from deskwire.kit.errors import Invalid, NotFound
+from deskwire.events.channels import PersonId, SubjectId
+from deskwire.kit.errors import Forbidden, Invalid, NotFound
 from deskwire.kit.ids import is_id
 from deskwire.kit.strict_json import parse_json
 from deskwire.tickets.prepared_text import PreparedText
@@ -35,6 +35,7 @@ from deskwire.web.context import (
     read_as,
     request_context,
     require_person,
+    require_subject,
 )
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.problems import json_pointer
@@ -65,7 +66,15 @@ class Call:
 
     @property
     def person_id(self) -> PersonId:
+        """The signed-in person. Raises Forbidden for an API key, for what only people do."""
+        if request_context(self.request).key is not None:
+            raise Forbidden("An API key can’t do this. Sign in to do it.")
         return require_person(self.request).id
+
+    @property
+    def subject(self) -> SubjectId:
+        """The person or the API key that calls."""
+        return require_subject(self.request)
 
     @property
     def client_ip(self) -> str | None:
@@ -90,7 +99,7 @@ class Call:
 
     async def prepare_text(self, text: str) -> str | PreparedText:
         """Prepare a text for an action. Raises RateLimited if the person writes too much."""
-        return await self.deps.texts.prepare(self.person_id, text)
+        return await self.deps.texts.prepare(self.subject, text)
 
     async def read(
         self,

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from starlette.types import Scope
 
 from deskwire.events.access import Access
-from deskwire.events.channels import PersonId
+from deskwire.events.channels import SubjectId
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Unauthenticated
 from deskwire.realtime.endpoint import Identify
@@ -25,11 +25,11 @@ def require_request_access(db: Database, access: Access, identify: Identify) -> 
         caller = await identify(scope)
         if caller is None:
             raise Unauthenticated("Sign in to open a stream of requests.")
-        await db.read(_check_access, access, caller.person)
+        await db.read(_check_access, access, caller.subject)
         return caller
 
     return identify_with_requests
 
 
-def _check_access(tx: Connection, access: Access, person: PersonId) -> None:
-    require_requests_access(tx, access.read_viewer(tx, person))
+def _check_access(tx: Connection, access: Access, subject: SubjectId) -> None:
+    require_requests_access(tx, access.read_viewer(tx, subject))

@@ -135,7 +135,7 @@ def apply_form(tx: Connection, actor: Actor, id_: str, form: Form) -> None:
 
 def _context(viewer: Viewer, listed: DirectoryPerson) -> dict[str, Any]:
     permissions = permissions_in(viewer, None)
-    is_me = listed.person.id == viewer.person
+    is_me = listed.person.id == viewer.subject
     is_protected_staff = listed.staff_role is not None and Permission.EMPLOY not in permissions
     return {
         "viewer": viewer,

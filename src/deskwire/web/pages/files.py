@@ -19,7 +19,7 @@ from deskwire.kit.store import NoSuchKey
 from deskwire.tickets.files.attachments import FileRow, read_visible_file
 from deskwire.tickets.files.content_types import OCTET_STREAM, PLAIN_TEXT, SAFE_INLINE_TYPES
 from deskwire.tickets.files.uploads import require_upload_access
-from deskwire.web.context import read_as, require_person
+from deskwire.web.context import read_as, require_subject
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.ranges import (
     RangeNotSatisfiable,
@@ -48,10 +48,10 @@ class FilePages:
 
     async def upload(self, request: Request) -> Response:
         """POST /files?workspace=org:ID: a form with one file, or its bytes and `x-file-name`."""
-        person, uploads = require_person(request).id, self.deps.uploads
+        subject, uploads = require_subject(request), self.deps.uploads
         workspace = request.query_params.get("workspace", "")
-        await self.deps.db.read(require_upload_access, self.deps.access, person, workspace)
-        file = await receive_file(request, uploads, person, workspace)
+        await self.deps.db.read(require_upload_access, self.deps.access, subject, workspace)
+        file = await receive_file(request, uploads, subject, workspace)
         return JSONResponse(file.model_dump(mode="json", exclude_none=True), 201)
 
     async def download(self, request: Request) -> Response:

@@ -85,7 +85,7 @@ def read_guild_list(tx: Connection, viewer: Viewer) -> GuildListView:
         counts.count_open_by_workspace(tx, viewer),
         own,
         {f"guild:{id_}": name for id_, name in names.items()},
-        is_linked=not is_empty or bool(read_principals(tx, viewer.person)),
+        is_linked=not is_empty or bool(read_principals(tx, viewer.subject)),
     )
 
 

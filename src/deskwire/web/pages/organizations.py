@@ -167,7 +167,7 @@ def apply_form(
         case "remove":
             offboarding.remove_member(tx, actor, id_, form.get("person"))
         case "leave":
-            offboarding.remove_member(tx, actor, id_, actor.person_id)
+            offboarding.remove_member(tx, actor, id_, actor.subject)
         case "invite":
             email, role = form.get("email"), form.get("role")
             return invitations.invite(tx, actor, id_, email, role, compose, client_ip)
@@ -205,7 +205,7 @@ def _context(
         "viewer": view.viewer,
         "view": view,
         "organization": view.organization,
-        "viewer_id": view.viewer.person,
+        "viewer_id": view.viewer.subject,
         "permissions": {permission.name.lower() for permission in view.permissions},
         "roles": [
             (role, gettext(ROLE_LABELS[role]))

@@ -92,7 +92,7 @@ class RequestDetailPages:
             "detail": detail,
             "ticket": detail.ticket,
             "view": view,
-            "viewer_id": viewer.person,
+            "viewer_id": viewer.subject,
             "is_staff": is_staff(viewer),
             "steps": PROGRESS_STATUSES,
             "choice_fields": list_choice_fields(FIELDS),
@@ -103,12 +103,12 @@ class RequestDetailPages:
         """POST …/messages (id, text, kind, file…): write a reply or a note."""
         id_ = _request_id(request)
         viewer, workspace = await read_as(self.deps, request, read_request_workspace, id_)
-        received = await receive_files(request, self.deps.uploads, viewer.person, workspace)
+        received = await receive_files(request, self.deps.uploads, viewer.subject, workspace)
         form = received.fields
         kind: post_message.MessageKind = "note" if form.get("kind") == "note" else "reply"
         file_ids = [*form.getlist("file"), *(each.id for each in received.files)]
-        async with discard_uploads_on_error(self.deps.uploads, viewer.person, received):
-            text = await self.deps.texts.prepare(viewer.person, form.get("text", ""))
+        async with discard_uploads_on_error(self.deps.uploads, viewer.subject, received):
+            text = await self.deps.texts.prepare(viewer.subject, form.get("text", ""))
             message = MessageInput(form.get("id") or new_id(), text, kind, file_ids)
             row = await act_as(self.deps, request, post_message.post_message, id_, message)
         return respond_done(request, f"/requests/{id_}", id=row.id, html=row.html)
@@ -222,7 +222,7 @@ def apply_form(tx: Connection, actor: Actor, ticket_id: str, form: Form, reopen_
         update.update(tx, actor, ticket_id, patch, reopen_days)
     if "watch" in form.fields:
         set_watching = update.add_watcher if form.get("watch") == "yes" else update.remove_watcher
-        set_watching(tx, actor, ticket_id, form.get("person") or actor.person_id)
+        set_watching(tx, actor, ticket_id, form.get("person") or actor.subject)
 
 
 def read_message(
@@ -286,6 +286,6 @@ def _allowed_actions(viewer: Viewer, row: TicketRow, reopen_days: int) -> dict[s
         "delete": can(viewer, Permission.MODERATE, workspace),
         "cancel": not is_ended and transition_refusal(actor, row, "canceled") is None,
         "reopen": is_ended and transition_refusal(actor, row, "active", reopen_days) is None,
-        "retitle": row.opener == viewer.person or can(viewer, Permission.CANCEL_ANY, workspace),
+        "retitle": row.opener == viewer.subject or can(viewer, Permission.CANCEL_ANY, workspace),
         "reply": True,
     }

@@ -71,13 +71,13 @@ class RequestNewPages:
         if options.organization is None:
             return RedirectResponse(CREATE_ORGANIZATION_PATH, 303)
         uploads, workspace = self.deps.uploads, options.organization.workspace
-        received = await receive_files(request, uploads, viewer.person, workspace)
+        received = await receive_files(request, uploads, viewer.subject, workspace)
         fields = {name: str(value) for name, value in received.fields.items()}
         uploaded = received.fields.getlist("file")
         file_ids = [*uploaded, *(each.id for each in received.files)]
         try:
-            async with discard_uploads_on_error(uploads, viewer.person, received):
-                text = await self.deps.texts.prepare(viewer.person, fields.get("text", ""))
+            async with discard_uploads_on_error(uploads, viewer.subject, received):
+                text = await self.deps.texts.prepare(viewer.subject, fields.get("text", ""))
                 row = await act_as(self.deps, request, create_from_form, fields, text, file_ids)
         except (Invalid, Conflict, Forbidden, RateLimited) as refusal:
             return await self._render_form(request, fields, refusal, uploaded)
@@ -98,7 +98,7 @@ class RequestNewPages:
             return RedirectResponse(CREATE_ORGANIZATION_PATH, 303)
         uploaded_files = []
         if uploaded:
-            uploaded_files = await self.deps.db.read(list_unsent_files, viewer.person, uploaded)
+            uploaded_files = await self.deps.db.read(list_unsent_files, viewer.subject, uploaded)
         errors = refusal.fields if isinstance(refusal, Invalid) else {}
         if not is_id(fields.get("id", "")):  # an invalid id would be refused again and again
             fields = {**fields, "id": new_id()}

@@ -22,6 +22,7 @@ from deskwire.events.types.registry import (
 )
 from deskwire.kit.clock import Millis
 from deskwire.kit.rows import fetch_first, fetch_one
+from deskwire.workspaces.key_events import revoke_keys_of_workspace
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations.categories import CategoryRow
 from deskwire.workspaces.organizations.invitations import revoke_unauthorized
@@ -67,6 +68,8 @@ def record_organization_edit(tx: Connection, edit: DirectEdit) -> None:
         access_changes=access_changes,
         cause=edit.cause,
     )
+    if after is None or after.deleted_at is not None:
+        revoke_keys_of_workspace(tx, organization.workspace, DIRECT_EDIT_ACTOR, edit.at)
     if after is None:
         _mark_missing_deleted(tx, organization, edit.at)
 

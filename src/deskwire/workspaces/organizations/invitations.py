@@ -143,7 +143,7 @@ def invite(
     organization = read_visible_by_id(tx, actor.viewer, organization_id)
     require(actor.viewer, Permission.INVITE, organization.workspace)
     address = parse_email(email)
-    inviter = people.find(tx, actor.person_id)
+    inviter = people.find(tx, actor.subject)
     if inviter is not None and inviter.email == address:
         raise Forbidden(gettext(OWN_INVITATION_MESSAGE))
     if compose_mail is not None:
@@ -167,7 +167,7 @@ def invite(
         mailed_hash=None if compose_mail is None else hash_secret(mailed_secret),
     )
     record_invitation_event(
-        tx, actor.person_id, InvitationCreated, organization.workspace, invitation_id, address, role
+        tx, actor.subject, InvitationCreated, organization.workspace, invitation_id, address, role
     )
     if compose_mail is not None:
         inviter_name = inviter.name if inviter else organization.name
@@ -188,7 +188,7 @@ def _insert_invitation(
     statement = insert(invitations).values(
         id=id_,
         organization=organization.id,
-        invited_by=actor.person_id,
+        invited_by=actor.subject,
         created_at=actor.at,
         expires_at=actor.at + LIFETIME,
         **columns,
@@ -214,7 +214,7 @@ def revoke(tx: Connection, actor: Actor, organization_id: str, invitation_id: st
     condition = and_(
         invitations.c.organization == organization.id, invitations.c.id == invitation_id
     )
-    if _revoke_where(tx, condition, actor.person_id, actor.at) == 0:
+    if _revoke_where(tx, condition, actor.subject, actor.at) == 0:
         raise NotFound(gettext("This invitation doesn’t exist, or it’s no longer valid."))
 
 
@@ -317,7 +317,7 @@ def _check_invited_role(
         )
     parsed = parse_client_role(role)
     permissions = permissions_in(actor.viewer, organization.workspace) & lock_permissions(
-        tx, actor.person_id, organization.id
+        tx, actor.subject, organization.id
     )
     require_in(permissions, Permission.INVITE)
     if not may_invite(permissions, parsed):

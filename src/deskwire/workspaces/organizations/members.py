@@ -138,7 +138,7 @@ def change_member_role(
     """
     organization = _lock_client_organization(tx, actor, organization_id)
     require(actor.viewer, Permission.MEMBERS, organization.workspace)
-    if person_id == actor.person_id:
+    if person_id == actor.subject:
         raise Forbidden(gettext("You can’t change your own role. Ask another admin."))
     given = parse_client_role(role)
     before = _read_role(tx, organization.id, person_id)
@@ -157,7 +157,7 @@ def change_member_role(
     fields = _event_fields(tx, actor, organization, person_id)
     event = MemberRoleChanged(**fields, permissions=[], role=role, revision=revision)
     record_organization_member_event(tx, event, organization, person_id)
-    revoke_unauthorized(tx, person_id, actor.person_id, actor.at)
+    revoke_unauthorized(tx, person_id, actor.subject, actor.at)
 
 
 def remove_member_except_tickets(
@@ -169,7 +169,7 @@ def remove_member_except_tickets(
     Conflict if they are the last admin.
     """
     organization = _lock_client_organization(tx, actor, organization_id)
-    if person_id != actor.person_id:
+    if person_id != actor.subject:
         require(actor.viewer, Permission.MEMBERS, organization.workspace)
     before = _read_role(tx, organization.id, person_id)
     if before is None:
@@ -179,7 +179,7 @@ def remove_member_except_tickets(
     delete_membership_row(tx, organization.id, person_id)
     event = MemberRemoved(**_event_fields(tx, actor, organization, person_id))
     record_organization_member_event(tx, event, organization, person_id)
-    revoke_all_by(tx, person_id, actor.person_id, actor.at, organization_id)
+    revoke_all_by(tx, person_id, actor.subject, actor.at, organization_id)
 
 
 def _lock_client_organization(tx: Connection, actor: Actor, organization_id: str) -> Organization:
@@ -222,7 +222,7 @@ def _event_fields(
 ) -> dict[str, Any]:
     return {
         "workspace": organization.workspace,
-        "actor": actor.person_id,
+        "actor": actor.subject,
         "member": read_names(tx, [person_id])[person_id],
         "place": NamedRef(id=organization.id, name=organization.name),
     }

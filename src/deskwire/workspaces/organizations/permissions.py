@@ -44,6 +44,7 @@ class Permission(StrEnum):
     MEMBERS = N_("change roles and remove members")
     PROFILE = N_("change name, web address and visibility")
     DELETE = N_("delete the organization")
+    KEYS = N_("manage the organization’s API keys")
     NOTE = N_("read and write internal notes")
     WORK = N_("claim and assign requests, and set status, category, priority and labels")
     MODERATE = N_("delete requests, and other people’s messages and files")
@@ -55,12 +56,14 @@ class Permission(StrEnum):
     ACCOUNTS = N_("deactivate accounts and send links for a new password")
     IDENTIFY = N_("link people to their Discord accounts")
     EMPLOY = N_("give people a role in the team and remove it")
+    DESK_KEYS = N_("manage the API keys of the desk, of Discord servers and of the bot")
     CHANGE_INTEGRATIONS = N_("stop and start integrations, and dismiss what they set aside")
 
 
 _MEMBER = {Permission.FILE}
 _MANAGER = _MEMBER | {Permission.CANCEL_ANY, Permission.INVITE, Permission.CATEGORIES}
 _ADMIN = _MANAGER | {Permission.SEE_ALL, Permission.MEMBERS, Permission.PROFILE, Permission.DELETE}
+_ADMIN |= {Permission.KEYS}
 _ANALYST = {
     Permission.SEE_ALL,
     Permission.FILE,
@@ -88,8 +91,24 @@ _SUPER = _OPERATIONS | {
     Permission.IDENTIFY,
     Permission.EMPLOY,
     Permission.DELETE,
+    Permission.KEYS,
+    Permission.DESK_KEYS,
     Permission.CHANGE_INTEGRATIONS,
 }
+# What no API key does, whatever its role: a person it lets in would outlive its revocation.
+WITHHELD_FROM_KEYS = frozenset(
+    {
+        Permission.INVITE,
+        Permission.MEMBERS,
+        Permission.DELETE,
+        Permission.KEYS,
+        Permission.ACCOUNTS,
+        Permission.IDENTIFY,
+        Permission.EMPLOY,
+        Permission.DESK_KEYS,
+        Permission.CHANGE_INTEGRATIONS,
+    }
+)
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "admin": frozenset(_ADMIN),
@@ -113,7 +132,10 @@ def roles_in(viewer: Viewer, workspace: Workspace | None) -> list[Role]:
 
 def permissions_in(viewer: Viewer, workspace: Workspace | None) -> frozenset[Permission]:
     """Return the viewer's permissions in an organization; None: those of their staff role."""
-    return frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles_in(viewer, workspace)))
+    held = frozenset[Permission]().union(
+        *(ROLE_PERMISSIONS[role] for role in roles_in(viewer, workspace))
+    )
+    return held - WITHHELD_FROM_KEYS if viewer.is_key else held
 
 
 def can(viewer: Viewer, permission: Permission, workspace: Workspace | None = None) -> bool:

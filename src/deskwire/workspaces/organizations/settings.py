@@ -21,6 +21,7 @@ from deskwire.kit.i18n import gettext
 from deskwire.kit.rows import fetch_one
 from deskwire.kit.text import is_blank, is_control_character
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.key_events import revoke_keys_of_workspace
 from deskwire.workspaces.organizations.organizations import (
     VISIBILITIES,
     Organization,
@@ -68,7 +69,7 @@ def update_profile(
         return before
     with slug_conflict_as_invalid(parsed_slug):
         after = _update_organization(tx, organization_id, values)
-    fields = organization_event_fields(actor.person_id, after)
+    fields = organization_event_fields(actor.subject, after)
     event: OrganizationUpdated | OrganizationRenamed
     if (after.name, after.slug) == (before.name, before.slug):
         event = OrganizationUpdated(**fields)
@@ -96,7 +97,7 @@ def set_visibility(
     values = {"visibility": visibility, "generation": organizations.c.generation + 1}
     after = _update_organization(tx, organization_id, values)
     event = OrganizationVisibilityChanged(
-        **organization_event_fields(actor.person_id, after), visibility=visibility
+        **organization_event_fields(actor.subject, after), visibility=visibility
     )
     access_changes = [after.workspace, *read_member_channels(tx, organization_id)]
     log.append(tx, event, channels=_event_channels(after), access_changes=access_changes)
@@ -121,10 +122,11 @@ def mark_organization_deleted(
         raise Invalid(sentence, {"confirmed": sentence})
     values = {"deleted_at": actor.at, "slug": f"deleted-{organization_id}"}
     deleted = _update_organization(tx, organization_id, values)
-    event = OrganizationDeleted(**organization_event_fields(actor.person_id, deleted))
+    event = OrganizationDeleted(**organization_event_fields(actor.subject, deleted))
     member_channels = read_member_channels(tx, organization_id)
     access_changes = [deleted.workspace, *member_channels, *outsider_channels]
     log.append(tx, event, channels=_event_channels(deleted), access_changes=access_changes)
+    revoke_keys_of_workspace(tx, deleted.workspace, actor.subject, actor.at)
 
 
 def parse_organization_name(text: str) -> str:
@@ -186,7 +188,7 @@ def _update_organization(
 def record_organization_updated(tx: Connection, actor: Actor, organization: Organization) -> None:
     """Raise an organization's revision and record `organization.updated`."""
     after = _update_organization(tx, organization.id, {})
-    event = OrganizationUpdated(**organization_event_fields(actor.person_id, after))
+    event = OrganizationUpdated(**organization_event_fields(actor.subject, after))
     log.append(tx, event, channels=_event_channels(after))
 
 

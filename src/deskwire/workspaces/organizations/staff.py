@@ -63,7 +63,7 @@ def set_staff_role(tx: Connection, actor: Actor, person_id: PersonId, role: str)
         _require_verified_account(person)
     elif before == "super_admin" != role:
         _require_other_super_admin(tx, person_id)
-    _set_staff_role(tx, person, before, role, actor.person_id, actor.at)
+    _set_staff_role(tx, person, before, role, actor.subject, actor.at)
 
 
 def set_staff_role_from_shell(
@@ -106,9 +106,9 @@ def remove_staff_except_tickets(tx: Connection, actor: Actor, person_id: PersonI
     if before == "super_admin":
         _require_other_super_admin(tx, person_id)
     delete_membership_row(tx, organization_id, person_id)
-    fields = _event_fields(tx, actor.person_id, organization_id, person)
+    fields = _event_fields(tx, actor.subject, organization_id, person)
     _append_event(tx, MemberRemoved(**fields), person_id)
-    revoke_unauthorized(tx, person_id, actor.person_id, actor.at)
+    revoke_unauthorized(tx, person_id, actor.subject, actor.at)
 
 
 def deactivate_except_tickets(tx: Connection, actor: Actor, person_id: PersonId) -> None:
@@ -123,8 +123,8 @@ def deactivate_except_tickets(tx: Connection, actor: Actor, person_id: PersonId)
         raise Conflict(gettext("%(person)s is already deactivated.", person=person.name))
     if read_staff_roles(tx).get(person_id) == "super_admin":
         _require_other_super_admin(tx, person_id)
-    people.mark_deactivated(tx, person_id, actor_id=actor.person_id, at=actor.at)
-    revoke_sign_in(tx, person_id, actor.person_id, actor.at)
+    people.mark_deactivated(tx, person_id, actor_id=actor.subject, at=actor.at)
+    revoke_sign_in(tx, person_id, actor.subject, actor.at)
 
 
 def revoke_sign_in(tx: Connection, person_id: PersonId, actor_id: Principal, at: Millis) -> None:
@@ -139,7 +139,7 @@ def reactivate(tx: Connection, actor: Actor, person_id: PersonId) -> None:
     person = _lock_person(tx, actor, person_id, Permission.ACCOUNTS)
     if person.deactivated_at is None:
         raise Conflict(gettext("%(person)s is not deactivated.", person=person.name))
-    people.mark_reactivated(tx, person_id, actor_id=actor.person_id, at=actor.at)
+    people.mark_reactivated(tx, person_id, actor_id=actor.subject, at=actor.at)
 
 
 def send_password_link(
@@ -168,14 +168,14 @@ def link_discord_account(tx: Connection, actor: Actor, person_id: PersonId, snow
     """Link a Discord user to a person, who sees at once what that user may see there."""
     _lock_person(tx, actor, person_id, Permission.IDENTIFY, allow_self=True)
     identities.link(
-        tx, person_id, "discord", snowflake.strip(), actor_id=actor.person_id, at=actor.at
+        tx, person_id, "discord", snowflake.strip(), actor_id=actor.subject, at=actor.at
     )
 
 
 def unlink_discord_account(tx: Connection, actor: Actor, person_id: PersonId) -> None:
     """Unlink a person's Discord user, and with it all access it gave."""
     _lock_person(tx, actor, person_id, Permission.IDENTIFY, allow_self=True)
-    identities.unlink(tx, person_id, "discord", actor_id=actor.person_id, at=actor.at)
+    identities.unlink(tx, person_id, "discord", actor_id=actor.subject, at=actor.at)
 
 
 def _lock_person(
@@ -195,7 +195,7 @@ def _lock_person(
     person = people.find(tx, person_id)
     if person is None or person.deleted_at is not None:
         raise NotFound(gettext("This person doesn’t exist."))
-    if person_id == actor.person_id:
+    if person_id == actor.subject:
         if not allow_self:
             raise Forbidden(gettext(OWN_ACCOUNT_MESSAGE))
     elif person_id in read_staff_roles(tx):

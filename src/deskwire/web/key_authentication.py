@@ -1,0 +1,111 @@
+"""Authenticate programs by the API key in their `Authorization` header (RFC 6750, 2.1).
+
+A request with the header is the key's, or it is refused: it never falls back to a cookie. A key
+works on the API, its streams, and on files. It never stands in an address, where logs keep it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope as AsgiScope
+
+from deskwire.accounts import api_keys
+from deskwire.accounts.api_keys import NEVER, TOKEN_PREFIX, ApiKey, Scope
+from deskwire.kit.clock import Clock, now
+from deskwire.kit.db import Database
+from deskwire.kit.errors import Forbidden, Invalid, RateLimited, Unauthenticated
+from deskwire.kit.token_bucket import TokenBuckets
+from deskwire.realtime.subscription import Caller
+
+CALLS_PER_MINUTE = 600  # of a key, in each server process
+SECONDS_PER_MINUTE = 60  # s
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+TOKEN_IN_TEXT = re.compile(TOKEN_PREFIX + r"[0-9a-f]{32}_")
+RATE_LIMIT_POLICY = f'"calls";q={CALLS_PER_MINUTE};w={SECONDS_PER_MINUTE}'
+
+
+class KeyAuthentication:
+    """Find the key of a request, count its calls, and store that it is in use."""
+
+    def __init__(
+        self, db: Database, clock: Clock = now, buckets: TokenBuckets | None = None
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._buckets = buckets or TokenBuckets(
+            CALLS_PER_MINUTE, CALLS_PER_MINUTE / SECONDS_PER_MINUTE
+        )
+
+    async def find_key(self, request: HTTPConnection, scope: Scope) -> ApiKey | None:
+        """Return the key of a request that needs a scope; None if the request sends none.
+
+        Raises Invalid for a key in the address or beside a cookie, Unauthenticated for a key that
+        is not accepted, Forbidden without the scope, and RateLimited.
+        """
+        refuse_key_in_url(request)
+        token = read_bearer_token(request.headers)
+        if token is None:
+            return None
+        if "cookie" in request.headers:
+            raise Invalid("Send an API key or a cookie, not both.")
+        at = self._clock()
+        key = await self._db.read(api_keys.find_by_token, token, at)
+        if scope not in key.scopes:
+            raise Forbidden(f"This API key needs the scope `{scope}` for this.")
+        if wait := self._buckets.take(key.id, 1):
+            raise RateLimited(
+                f"This API key may make {CALLS_PER_MINUTE} calls a minute.", math.ceil(wait)
+            )
+        if api_keys.is_use_due(key, at):
+            await self._db.write(api_keys.record_use, key.id, at)
+        return key
+
+    def rate_limit_headers(self, key: ApiKey) -> Mapping[str, str]:
+        """Return how many calls a key has left, for the headers of a response.
+
+        The fields are those of draft-ietf-httpapi-ratelimit-headers.
+        """
+        left = self._buckets.count_left(key.id)
+        return {
+            "ratelimit-policy": RATE_LIMIT_POLICY,
+            "ratelimit": f'"calls";r={left};t={SECONDS_PER_MINUTE}',
+        }
+
+    async def identify(self, scope: AsgiScope) -> Caller | None:
+        """Return the key whose stream a request opens; None if the request sends none."""
+        key = await self.find_key(HTTPConnection(scope), "stream")
+        if key is None:
+            return None
+        return Caller(key.subject, key.subject, key.expires_at or NEVER)
+
+
+def read_bearer_token(headers: Mapping[str, str]) -> str | None:
+    """Return the token of the header `Authorization`; None without the header.
+
+    Raises Unauthenticated if it has another scheme.
+    """
+    authorization = headers.get("authorization")
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated("Send your API key as `Authorization: Bearer dw_…`.")
+    return token.strip()
+
+
+def refuse_key_in_url(request: HTTPConnection) -> None:
+    """Raise Invalid if a key stands in the query: proxies and browsers keep addresses."""
+    if TOKEN_IN_TEXT.search(request.url.query):
+        raise Invalid(
+            "An API key must not stand in an address, where logs keep it. Revoke this key, and "
+            "send the new one as `Authorization: Bearer dw_…`."
+        )
+
+
+def required_scope(method: str) -> Scope:
+    """Return the scope a call needs by its method."""
+    return "read" if method in SAFE_METHODS else "write"

@@ -1,0 +1,1 @@
+"""Manage API keys: who may create them, and what they see."""
