@@ -17,7 +17,7 @@ from deskwire.accounts import api_keys
 from deskwire.accounts.api_keys import NEVER, TOKEN_PREFIX, ApiKey, Scope
 from deskwire.kit.clock import Clock, now
 from deskwire.kit.db import Database
-from deskwire.kit.errors import Forbidden, Invalid, RateLimited, Unauthenticated
+from deskwire.kit.errors import Forbidden, Invalid, RateLimited
 from deskwire.kit.token_bucket import TokenBuckets
 from deskwire.realtime.subscription import Caller
 
@@ -84,17 +84,12 @@ class KeyAuthentication:
 
 
 def read_bearer_token(headers: Mapping[str, str]) -> str | None:
-    """Return the token of the header `Authorization`; None without the header.
+    """Return the token of the header `Authorization: Bearer …`; None without such a header.
 
-    Raises Unauthenticated if it has another scheme.
+    Other schemes are not ours: browsers send `Basic` to a proxy in front of us that asks for it.
     """
-    authorization = headers.get("authorization")
-    if authorization is None:
-        return None
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer":
-        raise Unauthenticated("Send your API key as `Authorization: Bearer dw_…`.")
-    return token.strip()
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def refuse_key_in_url(request: HTTPConnection) -> None:

@@ -17,8 +17,12 @@ def is_api(request: HTTPConnection) -> bool:
 
 
 def wants_json(request: HTTPConnection) -> bool:
-    """Return whether to answer in JSON: below the API, or if Accept names JSON and not HTML."""
-    if is_api(request):
+    """Return whether to answer in JSON: below the API, to API keys, or if Accept asks for it.
+
+    Accept does by naming JSON and not HTML.
+    """
+    authorization = request.headers.get("authorization", "")
+    if is_api(request) or authorization.lower().startswith("bearer "):
         return True
     accept = request.headers.get("accept", "")
     return "text/html" not in accept and any(kind in accept for kind in JSON_MEDIA_TYPES)
