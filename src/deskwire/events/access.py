@@ -47,9 +47,11 @@ class Access:
         sources: Sequence[GrantSource],
         read_sessions: ReadSessions,
         key_sources: Sequence[GrantSource] = (),
+        principal_sources: Sequence[GrantSource] = (),
     ) -> None:
         self._grants = _union(sources)
         self._key_grants = _union(key_sources)
+        self._principal_grants = _union(principal_sources)
         self._read_sessions = read_sessions
 
     def read_grants(
@@ -76,6 +78,16 @@ class Access:
     def read_viewer(self, tx: Connection, person: SubjectId) -> Viewer:
         """Return `person`, who may be an API key, as the viewer of a page or a search."""
         return Viewer(person, tuple(self.read_grants(tx, [person])[person]))
+
+    def read_principal_viewer(self, tx: Connection, principal: SubjectId) -> Viewer:
+        """Return a Discord user, with or without an account, as the viewer of a call for them.
+
+        They have the grants of their Discord identity, and no others.
+        """
+        if self._principal_grants is None:
+            return Viewer(principal, ())
+        rows = tx.execute(self._principal_grants, {"people": [principal]})
+        return Viewer(principal, tuple(Grant(intern(row[1]), row[2], row[3]) for row in rows))
 
     def read_authorization(
         self, tx: Connection, people: Collection[SubjectId], sessions: Collection[str]

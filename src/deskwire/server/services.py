@@ -50,12 +50,16 @@ from deskwire.settings import Settings
 from deskwire.tickets.files.cleanup import FileCleanup
 from deskwire.tickets.search_index import SEARCH_TOPIC
 from deskwire.tickets.search_reindexer import SearchReindexer
-from deskwire.tickets.visibility import select_key_ticket_grants, select_ticket_grants
+from deskwire.tickets.visibility import (
+    select_key_ticket_grants,
+    select_ticket_grants,
+    select_ticket_grants_of_principals,
+)
 from deskwire.webhooks.deliveries import DELIVERIES_TOPIC
 from deskwire.webhooks.door import Intake
 from deskwire.webhooks.source import Source
 from deskwire.webhooks.worker import Worker
-from deskwire.workspaces.guilds.grants import guild_grants
+from deskwire.workspaces.guilds.grants import guild_grants, select_guild_grants_of_principals
 from deskwire.workspaces.keys.grants import select_key_grants
 from deskwire.workspaces.organizations.grants import organization_grants, staff_grants
 
@@ -72,6 +76,7 @@ ACCESS = Access(
     [personal_grants, guild_grants, organization_grants, select_ticket_grants, staff_grants],
     read_credential_expiries,
     [select_key_grants, select_key_ticket_grants],
+    [select_guild_grants_of_principals, select_ticket_grants_of_principals],
 )
 
 

@@ -29,6 +29,7 @@ from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.rows import fetch_first
 from deskwire.tickets.tables import IS_REQUEST, TicketRow, participants, reads, tickets
+from deskwire.workspaces.guilds.grants import is_deactivated
 from deskwire.workspaces.organizations.organizations import (
     find_for_share,
     is_deleted_workspace,
@@ -71,6 +72,23 @@ def select_ticket_grants(persons: PeopleParameter) -> list[Select[Any]]:
         select(participants.c.principal, channel, tickets.c.workspace, participants.c.role)
         .select_from(participations.outerjoin(member, membership))
         .where(participants.c.principal.in_(persons), exists, is_admitted),
+    ]
+
+
+def select_ticket_grants_of_principals(principals: PeopleParameter) -> list[Select[Any]]:
+    """Select the grant of `ticket:ID` for Discord users who take part, with or without an account.
+
+    Rows of (principal, channel, workspace, reason).
+    """
+    principal = participants.c.principal
+    joined = participants.join(tickets, tickets.c.id == participants.c.ticket)
+    channel = literal("ticket:", Text) + tickets.c.id
+    return [
+        select(principal, channel, tickets.c.workspace, participants.c.role)
+        .select_from(joined)
+        .where(
+            principal.in_(principals), ~is_deactivated(principal), tickets.c.deleted_at.is_(None)
+        )
     ]
 
 

@@ -22,6 +22,7 @@ from deskwire.web.dependencies import Dependencies, SignedIn
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.organizations import Organization
 from deskwire.workspaces.organizations.permissions import is_staff
+from deskwire.workspaces.origin import Principal
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,10 +38,13 @@ class RequestContext:
     signed_in: SignedIn | None = None
     cursor: str | None = None
     key: ApiKey | None = None
+    on_behalf_of: Principal | None = None  # with a key of the bot
 
     @property
     def subject(self) -> SubjectId | None:
-        """Whose permissions apply: the person's, or the API key's."""
+        """Whose permissions apply: those of a person, a key, or the Discord user it acts for."""
+        if self.on_behalf_of is not None:
+            return self.on_behalf_of
         if self.key is not None:
             return self.key.subject
         return self.signed_in.person.id if self.signed_in is not None else None
@@ -62,10 +66,14 @@ class RequestContext:
 
 
 def set_request_context(
-    request: Request, signed_in: SignedIn | None, cursor: str | None, key: ApiKey | None = None
+    request: Request,
+    signed_in: SignedIn | None,
+    cursor: str | None,
+    key: ApiKey | None = None,
+    on_behalf_of: Principal | None = None,
 ) -> None:
     """Store who makes the request; called once, before the page runs."""
-    request.state.context = RequestContext(signed_in, cursor, key)
+    request.state.context = RequestContext(signed_in, cursor, key, on_behalf_of)
 
 
 def request_context(request: Request) -> RequestContext:
@@ -102,10 +110,10 @@ async def read_as(
     The viewer is read in the same transaction, so a grant revoked before it is not used. Raises
     Unauthenticated if no one is signed in, and whatever `query` raises.
     """
-    access, subject = deps.access, require_subject(request)
+    require_subject(request)
 
     def run(tx: Connection) -> tuple[Viewer, T]:
-        viewer = access.read_viewer(tx, subject)
+        viewer = _read_viewer(tx, deps, request_context(request))
         return viewer, query(tx, viewer, *args, **kwargs)
 
     return await deps.db.read(run)
@@ -122,12 +130,19 @@ async def act_as(
 
     Raises Unauthenticated if no one is signed in, and whatever `action` raises.
     """
-    access, subject = deps.access, require_subject(request)
+    require_subject(request)
 
     def run(tx: Connection) -> T:
-        return action(tx, Actor(access.read_viewer(tx, subject), now()), *args, **kwargs)
+        viewer = _read_viewer(tx, deps, request_context(request))
+        return action(tx, Actor(viewer, now()), *args, **kwargs)
 
     return await deps.db.write(run)
+
+
+def _read_viewer(tx: Connection, deps: Dependencies, context: RequestContext) -> Viewer:
+    if context.on_behalf_of is not None:
+        return deps.access.read_principal_viewer(tx, context.on_behalf_of)
+    return deps.access.read_viewer(tx, context.subject or "")
 
 
 def active_organization_id(request: Request) -> str | None:

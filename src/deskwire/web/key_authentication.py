@@ -15,16 +15,19 @@ from starlette.types import Scope as AsgiScope
 
 from deskwire.accounts import api_keys
 from deskwire.accounts.api_keys import NEVER, TOKEN_PREFIX, ApiKey, Scope
+from deskwire.accounts.identities import parse_principal
 from deskwire.kit.clock import Clock, now
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Forbidden, Invalid, RateLimited
 from deskwire.kit.token_bucket import TokenBuckets
 from deskwire.realtime.subscription import Caller
+from deskwire.workspaces.origin import Principal
 
 CALLS_PER_MINUTE = 600  # of a key, in each server process
 SECONDS_PER_MINUTE = 60  # s
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 TOKEN_IN_TEXT = re.compile(TOKEN_PREFIX + r"[0-9a-f]{32}_")
+ON_BEHALF_OF = "on-behalf-of"
 RATE_LIMIT_POLICY = f'"calls";q={CALLS_PER_MINUTE};w={SECONDS_PER_MINUTE}'
 
 
@@ -63,6 +66,21 @@ class KeyAuthentication:
         if api_keys.is_use_due(key, at):
             await self._db.write(api_keys.record_use, key.id, at)
         return key
+
+    def read_on_behalf_of(self, request: HTTPConnection, key: ApiKey) -> Principal | None:
+        """Return the Discord user that the bot's key acts for: `On-Behalf-Of: discord:ID`.
+
+        Raises Forbidden for any other kind of key, and Invalid if it names no Discord user.
+        """
+        value = request.headers.get(ON_BEHALF_OF)
+        if value is None:
+            return None
+        if key.kind != "bot":
+            raise Forbidden("Only a key of the bot may act for a Discord user.")
+        provider, _, id_ = value.partition(":")
+        if provider != "discord":
+            raise Invalid("Send `On-Behalf-Of: discord:ID`, with the ID of a Discord user.")
+        return parse_principal(provider, id_)
 
     def rate_limit_headers(self, key: ApiKey) -> Mapping[str, str]:
         """Return how many calls a key has left, for the headers of a response.

@@ -382,7 +382,8 @@ async def _identify_caller(deps: Dependencies, url: Url, request: Request) -> No
     if url.keys:
         key = await deps.key_authentication.find_key(request, required_scope(request.method))
         if key is not None:
-            set_request_context(request, None, cursor, key)
+            on_behalf_of = deps.key_authentication.read_on_behalf_of(request, key)
+            set_request_context(request, None, cursor, key, on_behalf_of)
             return
     set_request_context(request, await deps.find_signed_in(request), cursor)
 

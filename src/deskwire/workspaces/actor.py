@@ -22,13 +22,13 @@ class Actor:
 
     @property
     def subject(self) -> SubjectId:
-        """The person's id, or `key:ID`; events name it as the actor."""
+        """A person's id, `key:ID` or `discord:ID`; events name it as the actor."""
         return self.viewer.subject
 
     @property
     def person_id(self) -> PersonId:
         """The person's id. Raises Forbidden for an API key, for what only people do."""
-        if self.viewer.is_key:
+        if ":" in self.viewer.subject:  # also a Discord user for whom the bot acts
             raise Forbidden(gettext("An API key can’t do this. Sign in to do it."))
         return self.viewer.subject
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, literal, select, true
 
 from deskwire.accounts.identities import identities
+from deskwire.accounts.people import people
 from deskwire.events.access import PeopleParameter
 from deskwire.workspaces.guilds.guilds import guilds
 from deskwire.workspaces.guilds.members import guild_members
@@ -21,6 +22,25 @@ VIEW_ALL_BIT = int(DiscordPermission.TICKET_VIEW_ALL)
 
 def guild_grants(person_ids: PeopleParameter) -> list[Select[Any]]:
     """Select the guild channels of people: rows of (person, channel, workspace, reason)."""
+    return _select_grants(person_ids, by_identity=True)
+
+
+def select_guild_grants_of_principals(principals: PeopleParameter) -> list[Select[Any]]:
+    """Select the guild channels of Discord users: rows of (principal, channel, workspace, reason).
+
+    They need no account; one whose account is deactivated has none.
+    """
+    return _select_grants(principals, by_identity=False)
+
+
+def is_deactivated(principal: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition of principals whose account is deactivated."""
+    accounts = identities.join(people, people.c.id == identities.c.person)
+    query = select(identities.c.principal).select_from(accounts)
+    return principal.in_(query.where(people.c.deactivated_at.is_not(None)))
+
+
+def _select_grants(subjects: PeopleParameter, *, by_identity: bool) -> list[Select[Any]]:
     by_role = roles.join(
         role_members,
         and_(
@@ -41,10 +61,18 @@ def guild_grants(person_ids: PeopleParameter) -> list[Select[Any]]:
     ):
         grants += [
             _select_grant(
-                person_ids, prefix, guilds.c.id, guilds.c.owner, guilds, "owner", owner_is
+                by_identity,
+                subjects,
+                prefix,
+                guilds.c.id,
+                guilds.c.owner,
+                guilds,
+                "owner",
+                owner_is,
             ),
             _select_grant(
-                person_ids,
+                by_identity,
+                subjects,
                 prefix,
                 roles.c.guild,
                 role_members.c.principal,
@@ -53,7 +81,8 @@ def guild_grants(person_ids: PeopleParameter) -> list[Select[Any]]:
                 and_(in_role, role_is),
             ),
             _select_grant(
-                person_ids,
+                by_identity,
+                subjects,
                 prefix,
                 guild_members.c.guild,
                 guild_members.c.principal,
@@ -70,7 +99,8 @@ def _allows_view_all(permissions: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 def _select_grant(
-    person_ids: PeopleParameter,
+    by_identity: bool,
+    subjects: PeopleParameter,
     prefix: str,
     guild: ColumnElement[str],
     principal: ColumnElement[str],
@@ -78,13 +108,10 @@ def _select_grant(
     reason: str,
     condition: ColumnElement[bool],
 ) -> Select[Any]:
-    return (
-        select(
-            identities.c.person,
-            literal(prefix, Text) + guild,
-            literal("guild:", Text) + guild,
-            literal(reason),
-        )
-        .select_from(source.join(identities, identities.c.principal == principal))
-        .where(identities.c.person.in_(person_ids), condition)
-    )
+    granted = literal(prefix, Text) + guild, literal("guild:", Text) + guild, literal(reason)
+    if by_identity:
+        joined = source.join(identities, identities.c.principal == principal)
+        query = select(identities.c.person, *granted).select_from(joined)
+        return query.where(identities.c.person.in_(subjects), condition)
+    query: Select[Any] = select(principal, *granted).select_from(source)
+    return query.where(principal.in_(subjects), ~is_deactivated(principal), condition)
