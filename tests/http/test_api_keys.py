@@ -9,6 +9,7 @@ import pytest
 
 from deskwire.accounts import api_keys
 from deskwire.kit.ids import new_id
+from deskwire.web.http.log_redaction import redact_secrets
 from deskwire.workspaces.keys.actions import revoke_key_from_shell
 from tests.fixtures.api import ApiFixture, create_api
 from tests.fixtures.api_keys import key_client, make_key
@@ -115,6 +116,8 @@ def test_d6_a_key_in_the_address_is_refused(api: ApiFixture) -> None:
     assert answer.status_code == 422
     assert "must not stand in an address" in answer.json()["detail"]
     assert token not in answer.text
+    line = f'127.0.0.1 - "GET /api/key?token={token} HTTP/1.1" 422'
+    assert redact_secrets(line) == '127.0.0.1 - "GET /api/key?token=dw_… HTTP/1.1" 422'
 
 
 def test_the_header_of_a_proxy_that_asks_for_a_password_is_left_alone(api: ApiFixture) -> None:

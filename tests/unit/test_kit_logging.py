@@ -13,7 +13,7 @@ import pytest
 
 from deskwire.kit.log_limit import LogLimit
 from deskwire.kit.logging import configure_logging
-from deskwire.web.http.log_redaction import redact_paths
+from deskwire.web.http.log_redaction import redact_secrets
 
 LINK = "/welcome/a-secret-nobody-may-read"
 
@@ -23,7 +23,7 @@ def log_output(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     monkeypatch.setattr(sys, "stderr", written := io.StringIO())
-    configure_logging("info", redact_paths)
+    configure_logging("info", redact_secrets)
     yield written
     root.handlers = handlers
     root.setLevel(level)

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from deskwire.web.http.log_redaction import redact_paths
+from deskwire.web.http.log_redaction import redact_secrets
 from deskwire.web.http.middleware import (
     BodyLimit,
     SecurityHeaders,
@@ -360,4 +360,4 @@ def test_an_origin_is_normalized(url: str, origin: str | None) -> None:
     ],
 )
 def test_the_token_of_a_link_is_not_logged(path: str, shown: str) -> None:
-    assert redact_paths(path) == shown
+    assert redact_secrets(path) == shown

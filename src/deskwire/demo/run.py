@@ -25,7 +25,7 @@ from deskwire.kit.private_files import create_private_folder
 from deskwire.server.open_database import OpenedDatabase, open_database
 from deskwire.server.serve import bind_socket, log_setting_warnings, serve_socket
 from deskwire.settings import Settings, load_settings
-from deskwire.web.http.log_redaction import redact_paths
+from deskwire.web.http.log_redaction import redact_secrets
 
 # Environment variables that the simulator's interpreter may need.
 INHERITED_VARIABLES = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
@@ -44,7 +44,7 @@ def run_demo(folder: Path) -> None:
             "sse_debug": True,
         }
     )
-    configure_logging(settings.log_level, redact_paths)
+    configure_logging(settings.log_level, redact_secrets)
     log_setting_warnings(settings)
     server_socket = bind_socket(settings.host, settings.port)  # before anything is written
     try:

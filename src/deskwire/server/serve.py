@@ -24,7 +24,7 @@ from deskwire.server.open_database import OpenedDatabase, open_database
 from deskwire.server.services import NO_SERVICES, ServiceFunctions
 from deskwire.server.setting_warnings import find_foreign_names, find_warnings
 from deskwire.settings import Settings
-from deskwire.web.http.log_redaction import redact_paths
+from deskwire.web.http.log_redaction import redact_secrets
 
 LISTEN_BACKLOG = 4096  # connections; after a restart every stream reconnects at once
 MAX_PORT = 65535  # ports are 16 bits
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises a Refusal if the server cannot start."""
-    configure_logging(settings.log_level, redact_paths)
+    configure_logging(settings.log_level, redact_secrets)
     raise_file_limit()
     _use_single_malloc_arena()
     log_setting_warnings(settings)

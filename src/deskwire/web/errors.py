@@ -33,7 +33,7 @@ from deskwire.kit.i18n import N_, gettext
 from deskwire.kit.ids import new_id
 from deskwire.web.context import request_context, set_request_context
 from deskwire.web.dependencies import Dependencies
-from deskwire.web.http.log_redaction import redact_paths
+from deskwire.web.http.log_redaction import redact_secrets
 from deskwire.web.http.negotiation import is_api, wants_json, wants_no_redirect
 from deskwire.web.http.problems import (
     CODE_BY_STATUS,
@@ -135,7 +135,7 @@ class ErrorResponses:
 
     async def _handle_unexpected(self, request: Request, error: Exception) -> Response:
         reference = new_id()
-        path = redact_paths(request.url.path)
+        path = redact_secrets(request.url.path)
         logger.error(
             "%s %s failed (reference %s)",
             request.method,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from deskwire.accounts.api_keys import SCOPES, ApiKey
-from deskwire.web.api.shapes import ResponseBody
+from deskwire.web.api.shapes import ResponseBody, Timestamp
 from deskwire.workspaces.guilds.permissions import permission_names
 
 
@@ -19,7 +19,7 @@ class KeyNow(ResponseBody):
     role: str | None = Field(description="role in the organization, or in the team")
     permissions: list[str] = Field(description="permissions in the Discord server")
     scopes: list[str] = Field(description="`read`, `write` and `stream`")
-    expires_at: int | None = Field(description="ms; null: never")
+    expires_at: Timestamp | None = Field(description="null: never")
 
 
 def to_key_now(key: ApiKey) -> KeyNow:

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from deskwire.kit.i18n import gettext
-from deskwire.web.http.log_redaction import redact_paths
+from deskwire.web.http.log_redaction import redact_secrets
 
 # Fields whose value is a credential: `accessToken`, `client_secret`, `Authorization`.
 SECRET_FIELD = re.compile(
@@ -33,7 +33,7 @@ def format_payload(body: bytes) -> str:
     try:
         formatted = json.dumps(_mask_secrets(json.loads(text)), ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):  # not JSON, or nested too deeply
-        formatted = SECRET_PAIR.sub(rf'\1"{MASK}"', redact_paths(text))
+        formatted = SECRET_PAIR.sub(rf'\1"{MASK}"', redact_secrets(text))
     formatted = formatted.encode("utf-8", "replace").decode()  # JSON can hold lone surrogates
     if len(formatted) <= MAX_CHARACTERS:
         return formatted
@@ -50,5 +50,5 @@ def _mask_secrets(value: Any) -> Any:  # noqa: ANN401 - JSON
         case list():
             return [_mask_secrets(each) for each in value]
         case str():
-            return redact_paths(value)
+            return redact_secrets(value)
     return value

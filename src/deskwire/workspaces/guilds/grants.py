@@ -109,9 +109,10 @@ def _select_grant(
     condition: ColumnElement[bool],
 ) -> Select[Any]:
     granted = literal(prefix, Text) + guild, literal("guild:", Text) + guild, literal(reason)
+    query: Select[Any]
     if by_identity:
         joined = source.join(identities, identities.c.principal == principal)
         query = select(identities.c.person, *granted).select_from(joined)
         return query.where(identities.c.person.in_(subjects), condition)
-    query: Select[Any] = select(principal, *granted).select_from(source)
+    query = select(principal, *granted).select_from(source)
     return query.where(principal.in_(subjects), ~is_deactivated(principal), condition)
