@@ -108,11 +108,15 @@ def _select_grant(
     reason: str,
     condition: ColumnElement[bool],
 ) -> Select[Any]:
-    granted = literal(prefix, Text) + guild, literal("guild:", Text) + guild, literal(reason)
-    query: Select[Any]
+    workspace = literal("guild:", Text) + guild
+    granted: list[ColumnElement[Any]] = [
+        literal(prefix, Text) + guild,
+        workspace,
+        literal(reason),
+    ]
     if by_identity:
         joined = source.join(identities, identities.c.principal == principal)
-        query = select(identities.c.person, *granted).select_from(joined)
-        return query.where(identities.c.person.in_(subjects), condition)
-    query = select(principal, *granted).select_from(source)
-    return query.where(principal.in_(subjects), ~is_deactivated(principal), condition)
+        by_person = select(identities.c.person, *granted).select_from(joined)
+        return by_person.where(identities.c.person.in_(subjects), condition)
+    direct = select(principal, *granted).select_from(source)
+    return direct.where(principal.in_(subjects), ~is_deactivated(principal), condition)
