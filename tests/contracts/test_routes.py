@@ -38,6 +38,7 @@ NOT_THERE = {
 }  # without a link that was given out
 ELSEWHERE = {"/": 303, "/requests": 303}  # where someone who is signed in is sent on
 ELSEWHERE |= {"/api/requests": 403}  # to who is in no organization
+ELSEWHERE |= {"/api/key": 404}  # to a person
 AS_ANOTHER = {(each, "/api/requests/all") for each in ("PATCH", "DELETE")}  # as `{request}`
 OF_MANAGERS = {f"/api/{each}/{{slug}}/invitations": 403 for each in ("organizations", "companies")}
 
