@@ -32,6 +32,7 @@ UNKNOWN_HERE = {"/files/{file}", "/files/{file}/thumbnail", "/avatars/{avatar}"}
 # … their own tests have one
 OF_FEW = {"/admin/people", "/admin/people/{person}", "/admin/deliveries"}
 OF_FEW |= {"/admin/dispatches", "/admin/dispatches/{dispatch}", "/admin/integrations"}
+OF_FEW |= {"/admin/keys"}
 OF_FEW |= {"/admin/deliveries/{delivery}"}  # not for an analyst; tests/http/test_admin_*.py
 NOT_THERE = {
     f"/{each}/{{token}}": 404 for each in ("welcome", "reset", "verify", "invitations")
