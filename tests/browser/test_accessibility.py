@@ -44,7 +44,8 @@ PAGES = {
         "/requests/{request}", "/guilds", "/guilds/{guild}", "/guilds/{guild}/tickets",
         "/guilds/{guild}/tickets/{number}", "/orgs/{slug}", "/admin/people",
         "/admin/people/{person}", "/admin/organizations", "/admin/deliveries",
-        "/admin/deliveries/{delivery}", "/admin/dispatches", "/admin/integrations", "/api/docs",
+        "/admin/deliveries/{delivery}", "/admin/dispatches", "/admin/integrations", "/admin/keys",
+        "/api/docs",
     ),
     "a stranger": (
         "/", "/sign-in", "/sign-up", "/welcome/{token}", "/forgot-password", "/reset/{token}",
@@ -83,6 +84,13 @@ class FullServerFixture:
         assert run_admin_command(
             server.database_url, "people.employ", tess | {"role": "super_admin"}
         )
+        key = {"act": "create-key", "name": LONG, "role": "member", "expires": "2027-03-01"}
+        key |= {"scope": "read", "kind": "guild", "guild": guild.guild_id}
+        for path, cookie in (
+            (f"/orgs/{company.slug}/settings", company.clara),
+            ("/admin/keys", company.tess),
+        ):
+            assert server.submit_form(path, cookie, **key).status == 200
         guild.assign_role(guild.ada)
         guild.open_ticket(1, LONG)
         guild.claim_ticket(1, guild.ada)

@@ -30,6 +30,7 @@ WALKED = {
     if type_.startswith(("organization.", "invitation.", "session.", "person."))
     or type_.startswith("ticket.")
     or type_ in ("member.joined", "member.role_changed", "member.removed")
+    or type_ in ("key.created", "key.revoked")
 }
 
 
@@ -91,7 +92,7 @@ class PortalWalk:
                 f"/admin?company={company.slug}&assignee=nobody", org, "/organizations",
                 f"/admin/organizations?q={company.slug}",
             ),
-            self.boss: ("/admin/people?q=Vance", person),
+            self.boss: ("/admin/people?q=Vance", person, "/admin/keys", f"{org}/settings"),
         }  # fmt: skip
 
     def steps(self) -> Iterator[tuple[str, Step]]:
@@ -154,11 +155,19 @@ class PortalWalk:
         yield "a revoked invitation", self._revoke_invitation
         yield "another invitation", partial(company.create_invitation, guest)
         yield "a new member", partial(self._accept, guest)
+        yield from self._key_steps(path)
         yield "another role", self._form(path, clara, act="role", role="admin", **carl)
         for role in ("manager", "admin"):
             form = {"act": "role", "role": role, "person": self.clara_id}
             yield f"one's own role of {role}", self._form(path, self.boss, **form)
         yield "a removed member", self._form(path, clara, act="remove", **carl)
+
+    def _key_steps(self, path: str) -> Iterator[tuple[str, Step]]:
+        clara, boss = self.company.clara, self.boss
+        yield "an API key", partial(self._create_key, path, clara, role="member")
+        yield "a revoked API key", partial(self._revoke_key, path, clara)
+        yield "an API key of the bot", partial(self._create_key, "/admin/keys", boss, kind="bot")
+        yield "its revocation", partial(self._revoke_key, "/admin/keys", boss)
 
     def _person_steps(self) -> Iterator[tuple[str, Step]]:
         clara, carl, _ = self.company.people
@@ -213,6 +222,15 @@ class PortalWalk:
         found = re.search(r'name="invitation" value="([^"]+)"', page)
         assert found is not None, page
         self._post(path, self.company.clara, act="revoke", invitation=found[1])
+
+    def _create_key(self, path: str, cookie: str, **fields: str) -> None:
+        form = {"act": "create-key", "name": "Lighthouse", "scope": "read", **fields}
+        assert "new-token" in self.server.submit_form(path, cookie, **form).text
+
+    def _revoke_key(self, path: str, cookie: str) -> None:
+        found = re.search(r'name="key" value="([^"]+)"', self.server.get(path, cookie).text)
+        assert found is not None
+        self._post(path, cookie, act="revoke-key", key=found[1])
 
     def _accept(self, email: str) -> None:
         cookie = self.server.sign_up("Gus Guest", email)

@@ -81,3 +81,18 @@ def test_over_plain_http_a_link_is_copied(company: HttpCompany, clara: Visitor) 
 
     link = f"http://{HOST}:{company.server.port}/requests/{request}"
     expect(clara.find("#reply")).to_have_value(link)
+
+
+def test_over_plain_http_a_new_api_key_is_copied(company: HttpCompany, clara: Visitor) -> None:
+    clara.open(f"/orgs/{company.slug}/settings")
+    clara.find("#key-name").fill("Lighthouse")
+    clara.find("#keys").get_by_role("button", name="Create key").click()
+    button, token = clara.find("[data-copy-from]"), clara.find("#new-token").inner_text()
+
+    button.click()
+    expect(button).to_have_text("Copied")
+    clara.find("#key-name").focus()
+    clara.find("#key-name").press("Control+V")
+
+    assert token.startswith("dw_")
+    expect(clara.find("#key-name")).to_have_value(token[:80])

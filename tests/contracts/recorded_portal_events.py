@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, true
 
 from deskwire.accounts import people
+from deskwire.accounts.api_keys import SCOPES, KeyFields
+from deskwire.direct_edits.processor import record_edits
 from deskwire.events.channels import organization
 from deskwire.kit.clock import MINUTE
 from deskwire.kit.ids import new_id
@@ -18,6 +20,8 @@ from deskwire.tickets.actions.create import RequestInput
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.files.attachments import files
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.key_events import list_live_keys, revoke_live_key
+from deskwire.workspaces.keys.actions import create_key, create_key_from_shell
 from deskwire.workspaces.organizations import (
     invitation_acceptance,
     invitations,
@@ -127,6 +131,9 @@ class PortalRecorder:
         )
         yield self.invite
         yield self.revoke
+        yield self.create_keys
+        yield self.edit_keys
+        yield self.revoke_keys
         mode = {"visibility": "participants"}
         yield partial(self.change_organization, action=settings.set_visibility, given=mode)
         yield partial(
@@ -157,6 +164,23 @@ class PortalRecorder:
         actor = self.actor_for(tx, self.clara)
         [open_one] = invitations.list_open_invitations(tx, self.organization_id, actor.at)
         invitations.revoke(tx, actor, self.organization_id, open_one.id)
+
+    def create_keys(self, tx: Connection) -> None:
+        workspace = organization(self.organization_id)
+        own = KeyFields("organization", "Monitoring", SCOPES, workspace, "member")
+        create_key(tx, self.actor_for(tx, self.clara), own)
+        desk_fields = KeyFields("desk", "Reports", SCOPES, role="support_analyst")
+        create_key_from_shell(tx, desk_fields, "shell", self.at + MINUTE)
+
+    def edit_keys(self, tx: Connection) -> None:
+        tx.exec_driver_sql("UPDATE api_keys SET scopes = 'read'")
+        tx.exec_driver_sql("UPDATE outside_changes SET at = ?", (self.at,))
+        record_edits(tx)
+
+    def revoke_keys(self, tx: Connection) -> None:
+        actor = self.actor_for(tx, self.clara)
+        for key in list_live_keys(tx, true()):
+            revoke_live_key(tx, key, actor.subject, actor.at)
 
     def assign_to_colleague(self, tx: Connection) -> None:
         uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id

@@ -19,6 +19,7 @@ from tests.contracts.test_event_shapes import COMMITTED
 
 CHANNEL_KINDS = (
     "user:ID",
+    "key:ID",
     "guild:ID",
     "tickets:guild:ID",
     "ticket:ID",

@@ -32,12 +32,14 @@ UNKNOWN_HERE = {"/files/{file}", "/files/{file}/thumbnail", "/avatars/{avatar}"}
 # … their own tests have one
 OF_FEW = {"/admin/people", "/admin/people/{person}", "/admin/deliveries"}
 OF_FEW |= {"/admin/dispatches", "/admin/dispatches/{dispatch}", "/admin/integrations"}
+OF_FEW |= {"/admin/keys"}
 OF_FEW |= {"/admin/deliveries/{delivery}"}  # not for an analyst; tests/http/test_admin_*.py
 NOT_THERE = {
     f"/{each}/{{token}}": 404 for each in ("welcome", "reset", "verify", "invitations")
 }  # without a link that was given out
 ELSEWHERE = {"/": 303, "/requests": 303}  # where someone who is signed in is sent on
 ELSEWHERE |= {"/api/requests": 403}  # to who is in no organization
+ELSEWHERE |= {"/api/key": 404}  # to a person
 AS_ANOTHER = {(each, "/api/requests/all") for each in ("PATCH", "DELETE")}  # as `{request}`
 OF_MANAGERS = {f"/api/{each}/{{slug}}/invitations": 403 for each in ("organizations", "companies")}
 

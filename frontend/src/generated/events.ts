@@ -139,6 +139,39 @@ export interface InvitationRevoked {
   role: string;
 }
 
+/** What an API key may do or see changed. */
+export interface KeyChanged {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** the key's public id */
+  key: string;
+  kind: "organization" | "guild" | "desk" | "bot";
+}
+
+/** An API key was created. */
+export interface KeyCreated {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** the key's public id */
+  key: string;
+  kind: "organization" | "guild" | "desk" | "bot";
+}
+
+/** An API key was revoked. Its streams are closed. */
+export interface KeyRevoked {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** the key's public id */
+  key: string;
+  kind: "organization" | "guild" | "desk" | "bot";
+}
+
 /** One entry of a ticket's timeline. */
 export interface Line {
   id: string;
@@ -320,7 +353,7 @@ export interface PersonChanged {
 
 /** A person or a Discord user, as shown on screen. */
 export interface PrincipalRef {
-  /** a person's id, or `discord:ID` */
+  /** a person's id, `discord:ID`, or `key:ID` of an API key */
   id: string;
   name: string;
   /** URL of a picture */
@@ -943,6 +976,9 @@ export interface EventData {
   "invitation.created": InvitationCreated;
   "invitation.accepted": InvitationAccepted;
   "invitation.revoked": InvitationRevoked;
+  "key.created": KeyCreated;
+  "key.revoked": KeyRevoked;
+  "key.changed": KeyChanged;
 }
 
 export type EventType = keyof EventData;
@@ -990,6 +1026,9 @@ export const EVENT_TYPES = [
   "invitation.created",
   "invitation.accepted",
   "invitation.revoked",
+  "key.created",
+  "key.revoked",
+  "key.changed",
 ] as const;
 
 export const AUTHOR_KINDS = ["customer", "staff", "bot"] as const;

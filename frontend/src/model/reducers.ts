@@ -98,6 +98,9 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "invitation.created": null,
   "invitation.accepted": null,
   "invitation.revoked": null,
+  "key.created": null,
+  "key.changed": null,
+  "key.revoked": null,
 };
 
 /** List the changes of one event; none for a type that this build does not know. */

@@ -162,6 +162,9 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   "invitation.created": null,
   "invitation.accepted": null,
   "invitation.revoked": null,
+  "key.created": null,
+  "key.changed": null,
+  "key.revoked": null,
 };
 
 // Its actor is the owner of the server, whichever member added the bot.

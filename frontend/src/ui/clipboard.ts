@@ -1,21 +1,26 @@
-// Copy a URL to the clipboard, with feedback on the button.
+// Copy a URL or a text to the clipboard, with feedback on the button.
 
 import { t } from "../i18n";
 
 const FEEDBACK_DURATION = 2_000; // ms the feedback stays on the button
 
-/** Make buttons with `data-copy` copy the URL of their path. */
+/** Make buttons with `data-copy` copy the URL of their path, with `data-copy-from` the text of an element. */
 export function watchCopyButtons(): void {
   document.addEventListener("click", ({ target }) => {
-    const button = (target as Element).closest<HTMLElement>("[data-copy]");
-    if (button) void copyUrl(button);
+    const button = (target as Element).closest<HTMLElement>("[data-copy], [data-copy-from]");
+    if (button) void copyWithFeedback(textToCopy(button), button);
   });
 }
 
-async function copyUrl(button: HTMLElement): Promise<void> {
-  const { copy: path = "", label = button.textContent ?? "" } = button.dataset;
+function textToCopy({ dataset }: HTMLElement): string {
+  const source = document.getElementById(dataset["copyFrom"] ?? "");
+  return source?.textContent ?? new URL(dataset["copy"] ?? "", location.href).href;
+}
+
+async function copyWithFeedback(text: string, button: HTMLElement): Promise<void> {
+  const { label = button.textContent ?? "" } = button.dataset;
   button.dataset["label"] = label;
-  const isCopied = await copyText(new URL(path, location.href).href, button);
+  const isCopied = await copyText(text, button);
   button.textContent = isCopied ? t("Copied") : t("Your browser doesn’t allow copying");
   setTimeout(() => (button.textContent = label), FEEDBACK_DURATION);
 }

@@ -12,19 +12,21 @@ import urllib.request
 from dataclasses import dataclass
 from typing import IO
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, true
 from sqlalchemy.exc import OperationalError
 
 from deskwire.direct_edits.change_log import list_problems
 from deskwire.dispatches.admin import count_by_target_and_state
 from deskwire.events.consumers.admin import ConsumerState, list_consumers
 from deskwire.events.log import count_outbox, read_epoch, read_head
+from deskwire.kit.clock import now
 from deskwire.kit.connect import connect_database
 from deskwire.kit.db import is_postgresql
 from deskwire.kit.errors import Refusal, Unavailable, Upstream
 from deskwire.kit.open_store import check_writable
 from deskwire.kit.smtp_url import NO_TLS_PROBLEM, SmtpServer
 from deskwire.kit.sqlite import URL_PREFIX, SQLite, parse_sqlite_path
+from deskwire.kit.text import escape_control_characters
 from deskwire.schema import is_newer_revision, read_revisions
 from deskwire.server.database_lock import DatabaseLock, read_server_url
 from deskwire.server.database_path import check_database_exists
@@ -32,6 +34,8 @@ from deskwire.server.open_database import explaining_damage
 from deskwire.server.setting_warnings import find_foreign_names, find_warnings
 from deskwire.settings import MIN_SECRET_LENGTH, Settings
 from deskwire.webhooks.deliveries import DELIVERY_STATES, count_by_state
+from deskwire.workspaces.key_events import list_live_keys
+from deskwire.workspaces.keys.listing import ListedKey, describe_keys, needing_attention
 
 MIN_SAFE_SQLITE = (3, 51, 3)  # in older versions, two writing connections can corrupt the WAL
 MIB = 1024 * 1024  # bytes
@@ -126,7 +130,19 @@ def _check_contents(tx: Connection) -> list[Finding]:
         *_check_direct_edits(tx),
         *map(_check_consumer, list_consumers(tx)),
         *_check_dispatches(count_by_target_and_state(tx)),
+        *map(_check_key, needing_attention(describe_keys(tx, list_live_keys(tx, true()), now()))),
     ]
+
+
+def _check_key(listed: ListedKey) -> Finding:
+    """Report an API key that has expired, is about to, or has not been used for 90 days."""
+    key = listed.key
+    text = f"API key {key.id} ({escape_control_characters(key.name)})"
+    if listed.is_expired:
+        return Finding(False, f"{text} has expired (`deskwire keys revoke {key.id}`)")
+    if listed.days_left is not None:
+        return Finding(False, f"{text} expires within {listed.days_left} days: replace it")
+    return Finding(False, f"{text} is unused for 90 days (`deskwire keys revoke {key.id}`)")
 
 
 def _check_dispatches(counts: dict[tuple[str, str], int]) -> list[Finding]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deskwire import __version__
-from deskwire.cli import consumers, dispatches, events, jobs
+from deskwire.cli import consumers, dispatches, events, jobs, keys
 from deskwire.cli.context import (
     check_id_range,
     find_base_url,
@@ -44,6 +44,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(consumers.app, name="consumers")
 app.add_typer(dispatches.app, name="dispatches")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(keys.app, name="keys")
 app.command("audit")(consumers.print_audit)
 
 Email = Annotated[str, typer.Argument(help="Email address of the person.")]

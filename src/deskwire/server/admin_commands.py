@@ -16,6 +16,7 @@ from deskwire.accounts.identities import SUBJECT_PATTERNS, parse_principal
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.server import admin_sql
+from deskwire.server.key_commands import KEY_COMMANDS
 from deskwire.server.reach_commands import REACH_COMMANDS
 from deskwire.webhooks import deliveries
 from deskwire.workspaces.guilds import guilds, members
@@ -112,4 +113,5 @@ COMMANDS: dict[str, Command] = {
     "guilds.permit": _set_permissions,
     "sql": _run_sql,
     **REACH_COMMANDS,
+    **KEY_COMMANDS,
 }

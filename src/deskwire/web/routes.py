@@ -42,6 +42,7 @@ from deskwire.web.key_authentication import required_scope
 from deskwire.web.pages.admin_deliveries import DeliveriesAdminPages
 from deskwire.web.pages.admin_dispatches import DispatchesAdminPages
 from deskwire.web.pages.admin_integrations import IntegrationsAdminPages
+from deskwire.web.pages.admin_keys import KeysAdminPages
 from deskwire.web.pages.admin_organizations import OrganizationsAdminPages
 from deskwire.web.pages.admin_people import PeopleAdminPages
 from deskwire.web.pages.avatars import AvatarPages
@@ -161,6 +162,7 @@ def _admin_rows(
     deliveries = DeliveriesAdminPages(deps, renderer.render)
     dispatches = DispatchesAdminPages(deps, renderer.render)
     integrations = IntegrationsAdminPages(deps, renderer.render)
+    keys = KeysAdminPages(deps, renderer.render)
     invitations = InvitationPages(deps, account_pages)
     avatars = AvatarPages(deps, account_pages)
     return (
@@ -172,6 +174,7 @@ def _admin_rows(
         Url("/admin/dispatches", "signed-in", dispatches.index, dispatches.apply_bulk),
         Url("/admin/dispatches/{dispatch}", "signed-in", dispatches.show, dispatches.apply_change),
         Url("/admin/integrations", "signed-in", integrations.index, integrations.apply_change),
+        Url("/admin/keys", "signed-in", keys.index, keys.apply_change),
         Url("/invitations/{token}", "anyone", invitations.show, invitations.accept),
         Url("/settings/avatar", "signed-in", post=avatars.change, files="parts"),
         Url("/avatars/{avatar}", "signed-in", avatars.show),

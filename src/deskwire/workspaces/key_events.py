@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, and_
 from deskwire.accounts import api_keys
 from deskwire.accounts.api_keys import ApiKey, PublicKeyColumns
 from deskwire.events import channels, log
-from deskwire.events.channels import PEOPLE_CHANNEL, Workspace
+from deskwire.events.channels import PEOPLE_CHANNEL, STAFF_CHANNEL, Workspace
 from deskwire.events.types.registry import KeyChanged, KeyCreated, KeyEvent, KeyRevoked
 from deskwire.kit.clock import Millis
 from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit, Principal
@@ -52,11 +52,13 @@ def record_key_event(
     """Append an event of a key, for the key itself and those who see lists of keys."""
     event = event_type(workspace=key.workspace, actor=actor_id, key=key.id, kind=key.kind)
     own_channel = channels.key(key.id)
-    listed_on = key.workspace if key.kind == "organization" and key.workspace else PEOPLE_CHANNEL
+    listed_on = [PEOPLE_CHANNEL]
+    if key.kind == "organization" and key.workspace:
+        listed_on = [key.workspace, STAFF_CHANNEL]
     log.append(
         tx,
         event,
-        channels=[own_channel, listed_on],
+        channels=[own_channel, *listed_on],
         access_changes=[own_channel],
         at=at,
         cause=cause,

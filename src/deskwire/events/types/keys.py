@@ -11,7 +11,7 @@ from deskwire.events.types.shapes import Event
 
 
 class KeyEvent(Event):
-    channel_kinds: ClassVar[tuple[str, ...]] = ("key:ID", "org:ID", "people")
+    channel_kinds: ClassVar[tuple[str, ...]] = ("key:ID", "org:ID", "staff", "people")
     aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.KEYS})
     key: str = Field(description="the key's public id")
     kind: Literal["organization", "guild", "desk", "bot"]

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, and_
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from deskwire.accounts.api_keys import NewKey, api_keys
+from deskwire.events import channels
 from deskwire.events.access import Viewer
 from deskwire.kit.clock import now
-from deskwire.kit.errors import Conflict, Invalid, RateLimited, Refusal
+from deskwire.kit.errors import Conflict, Invalid, NotFound, RateLimited, Refusal
 from deskwire.kit.i18n import gettext
 from deskwire.tickets.actions import offboarding
 from deskwire.tickets.queries import counts
@@ -23,8 +25,23 @@ from deskwire.web.errors import status_of
 from deskwire.web.http.forms import Form, read_form, respond_done
 from deskwire.web.http.fragments import is_navigation
 from deskwire.web.i18n import translate_labels
+from deskwire.web.pages.key_forms import (
+    KeyForm,
+    key_form_context,
+    parse_key_form,
+    read_key_form,
+    reader_time_zone,
+)
 from deskwire.web.rendering.render import Render
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.key_events import list_live_keys
+from deskwire.workspaces.keys.actions import (
+    NO_KEY_MESSAGE,
+    create_key,
+    list_keys_of_organization,
+    revoke_key,
+)
+from deskwire.workspaces.keys.listing import ListedKey, describe_keys
 from deskwire.workspaces.organizations import categories, invitations, members, settings
 from deskwire.workspaces.organizations.categories import Category, read_categories
 from deskwire.workspaces.organizations.create import create_organization
@@ -37,6 +54,7 @@ from deskwire.workspaces.organizations.permissions import (
     Permission,
     may_give,
     permissions_in,
+    require,
 )
 
 FORM_FIELDS = ("act", "email", "role", "name", "slug", "about")  # shown again if refused
@@ -53,6 +71,7 @@ class OrganizationView:
     categories: list[Category]
     counts: dict[Status, int]
     permissions: frozenset[Permission]
+    keys: list[ListedKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +115,8 @@ class OrganizationPages:
         """POST /orgs/{slug}/settings (act, …): make one change; a refusal is shown on the page."""
         form, view = await read_form(request), await self._read_view(request)
         organization, action = view.organization, form.get("act")
+        if action == "create-key":
+            return await self._create_key(request, view, form)
         mails = self.deps.mail_templates
         compose = mails.invitation_mail(request) if mails.is_enabled else None
         client_ip = request.client.host if request.client else None
@@ -113,6 +134,20 @@ class OrganizationPages:
         slug = form.get("slug").strip().lower() if action == "profile" else organization.slug
         return respond_done(request, f"/orgs/{slug}/settings")
 
+    async def _create_key(self, request: Request, view: OrganizationView, form: Form) -> Response:
+        """Create a key, and show its token: this response is the only one that has it."""
+        typed, organization = read_key_form(form), view.organization
+        time_zone = reader_time_zone(request)
+        try:
+            new_key = await act_as(
+                self.deps, request, create_organization_key, organization, typed, time_zone
+            )
+        except (Invalid, Conflict) as refusal:
+            shown = key_form_context(typed, refusal)
+            return self._settings_page(request, view, refusal, keys=shown)
+        shown = key_form_context(new_key=new_key)
+        return self._settings_page(request, await self._read_view(request), keys=shown)
+
     def _settings_page(
         self,
         request: Request,
@@ -120,8 +155,9 @@ class OrganizationPages:
         refusal: Refusal | None = None,
         link: str | None = None,
         refused: Mapping[str, str] | None = None,
+        keys: Mapping[str, Any] | None = None,
     ) -> Response:
-        context = _context(view, refusal, link)
+        context = _context(view, refusal, link) | dict(keys or key_form_context())
         context["refused"] = dict.fromkeys(FORM_FIELDS, "") | dict(refused or {})
         context["is_mailed"] = self.deps.mail_templates.is_enabled
         status = 200 if refusal is None else status_of(refusal)
@@ -173,6 +209,8 @@ def apply_form(
             return invitations.invite(tx, actor, id_, email, role, compose, client_ip)
         case "revoke":
             invitations.revoke(tx, actor, id_, form.get("invitation"))
+        case "revoke-key":
+            revoke_organization_key(tx, actor, id_, form.get("key"))
         case "delete":
             offboarding.delete_organization(tx, actor, id_, form.get("confirmed"))
         case _:
@@ -180,8 +218,31 @@ def apply_form(
     return None
 
 
+def create_organization_key(
+    tx: Connection, actor: Actor, organization: Organization, typed: KeyForm, time_zone: str | None
+) -> NewKey:
+    """Create a key of an organization. Raises Forbidden before it looks at what was typed."""
+    require(actor.viewer, Permission.KEYS, organization.workspace)
+    fields = parse_key_form(typed, "organization", organization.workspace, time_zone)
+    return create_key(tx, actor, fields)
+
+
+def revoke_organization_key(
+    tx: Connection, actor: Actor, organization_id: str, key_id: str
+) -> None:
+    """Revoke a key of this organization. Raises Forbidden, and NotFound for any other key."""
+    workspace = channels.organization(organization_id)
+    require(actor.viewer, Permission.KEYS, workspace)
+    if not list_live_keys(tx, and_(api_keys.c.id == key_id, api_keys.c.workspace == workspace)):
+        raise NotFound(gettext(NO_KEY_MESSAGE))
+    revoke_key(tx, actor, key_id)
+
+
 def read_organization_view(tx: Connection, viewer: Viewer, slug: str) -> OrganizationView:
-    """Read an organization's page in six statements. Raises NotFound if it is not visible."""
+    """Read an organization's page in six statements; eight if the viewer manages its API keys.
+
+    Raises NotFound if it is not visible.
+    """
     organization = read_visible_by_slug(tx, viewer, slug)
     permissions = permissions_in(viewer, organization.workspace)
     open_invitations = []
@@ -195,6 +256,7 @@ def read_organization_view(tx: Connection, viewer: Viewer, slug: str) -> Organiz
         read_categories(tx, organization.id),
         counts.count_by_status(tx, viewer, organization.workspace),
         permissions,
+        describe_keys(tx, list_keys_of_organization(tx, viewer, organization), now()),
     )
 
 

@@ -199,6 +199,9 @@ PLAIN_TEXTS = {
     "ticket.read": N_("%(who)s read a ticket"),
     "session.created": N_("%(who)s signed in"),
     "session.revoked": N_("%(who)s ended a session"),
+    "key.created": N_("%(who)s created an API key"),
+    "key.changed": N_("%(who)s changed an API key"),
+    "key.revoked": N_("%(who)s revoked an API key"),
 }
 
 

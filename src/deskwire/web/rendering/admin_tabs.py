@@ -26,6 +26,7 @@ ADMIN_TABS = (
     AdminTab("deliveries", N_("Deliveries"), "/admin/deliveries", Permission.DELIVERIES),
     AdminTab("dispatches", N_("Dispatches"), "/admin/dispatches", Permission.DISPATCHES),
     AdminTab("integrations", N_("Integrations"), "/admin/integrations", Permission.INTEGRATIONS),
+    AdminTab("keys", N_("API keys"), "/admin/keys", Permission.DESK_KEYS),
 )
 
 

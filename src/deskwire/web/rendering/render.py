@@ -59,7 +59,7 @@ from deskwire.workspaces.organizations.organizations import organization_ids_of
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 # Each file of macros may use those before it.
-MACROS = ("icons", "bits", "guilds", "tickets", "requests", "lines", "admin")
+MACROS = ("icons", "bits", "guilds", "tickets", "requests", "lines", "admin", "keys")
 LAYOUT_TEMPLATE = "base.html"  # its fragments are available on every page
 COLORED_PRIORITIES = ("low", "normal", "high", "urgent")  # other priorities have no color
 EMPTY_STATE = ChainableUndefined(name="a state")  # what a macro gets inside `<template data-of>`

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -52,6 +52,15 @@ def datetime_text(at: datetime) -> str:
 def local_date(at: Millis) -> date:
     """Return the date of a time in the zone in use."""
     return datetime.fromtimestamp(at / 1000, _tzinfo_of(_time_zone.get())).date()
+
+
+def end_of_day(day: date, time_zone: str | None) -> Millis:
+    """Return the last millisecond of a day in a zone (IANA name; None for UTC).
+
+    Raises OverflowError for the last day that Python can represent.
+    """
+    next_day = datetime.combine(day + timedelta(days=1), time(), _tzinfo_of(time_zone))
+    return round(next_day.timestamp() * 1000) - 1
 
 
 def day_name(value: date) -> str:

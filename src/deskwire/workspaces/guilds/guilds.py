@@ -213,6 +213,12 @@ def read_guild_unfiltered(tx: Connection, guild_id: str) -> Guild | None:
     return guild_from_row(row) if row is not None else None
 
 
+def list_guilds_unfiltered(tx: Connection) -> list[Guild]:
+    """List all guilds by name, for those who administer the desk, without an access check."""
+    found = map(guild_from_row, fetch_all(tx, select(guilds), GuildRow))
+    return sorted(found, key=lambda guild: (guild.name.casefold(), guild.id))
+
+
 def read_guild_names(tx: Connection, guild_ids: Collection[str]) -> dict[str, str]:
     """Return the names of guilds, to label what belongs to them, without an access check."""
     if not guild_ids:
