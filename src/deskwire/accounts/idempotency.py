@@ -119,7 +119,8 @@ def begin_call(tx: Connection, call: KeyedCall) -> RecordedResult | None:
     names = {"subject": call.subject, "route": call.route, "key": call.key}
     dialect = postgresql if is_postgresql(tx) else sqlite
     insert = dialect.insert(idempotency_keys).on_conflict_do_nothing()
-    if tx.execute(insert, {**names, **fields}).rowcount == 1:
+    # Not by `rowcount`, which is sometimes unknown (-1) after an INSERT on PostgreSQL.
+    if tx.execute(insert.returning(columns.key), {**names, **fields}).first() is not None:
         return None
     query = select(idempotency_keys).where(_is_key_of(call)).with_for_update()
     row = fetch_first(tx, query, IdempotencyKeyRow)
