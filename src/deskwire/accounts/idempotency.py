@@ -119,7 +119,7 @@ def begin_call(tx: Connection, call: KeyedCall) -> RecordedResult | None:
     names = {"subject": call.subject, "route": call.route, "key": call.key}
     dialect = postgresql if is_postgresql(tx) else sqlite
     insert = dialect.insert(idempotency_keys).on_conflict_do_nothing()
-    # Not by `rowcount`, which is sometimes unknown (-1) after an INSERT on PostgreSQL.
+    # Not by `rowcount`, which SQLAlchemy does not know (-1) after an INSERT on PostgreSQL.
     if tx.execute(insert.returning(columns.key), {**names, **fields}).first() is not None:
         return None
     query = select(idempotency_keys).where(_is_key_of(call)).with_for_update()

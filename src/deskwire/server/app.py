@@ -153,9 +153,12 @@ class Application:
         upload_limit = UploadLimit(
             upload_matcher(url_table(*parts)), uploads.max_file_bytes * FILES_PER_FORM
         )
-        origin, local_requests = settings.public_url or None, LocalRequests(settings.host)
         protected = add_middleware(
-            RenewCookies(app, browsers), origin, upload_limit, local_requests
+            RenewCookies(app, browsers),
+            settings.public_url or None,
+            upload_limit,
+            LocalRequests(settings.host),
+            settings.cors_origin_list,
         )
         return Door(protected, sources, self._get_intake)
 
