@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 
 from deskwire.kit.errors import Unauthenticated
 from deskwire.kit.i18n import gettext
+from deskwire.web.api import guilds as api_guilds
 from deskwire.web.api import me as api_me
 from deskwire.web.api import messages as api_messages
 from deskwire.web.api import organizations as api_organizations
@@ -219,7 +220,7 @@ def _api_rows(
         *_api_organization_rows(op, "organizations"),
         *_api_organization_rows(op, "companies"),
         Url("/api/events", "session", app=streams["all"]),
-        Url("/api/guilds/events", "session", app=streams["guilds"]),
+        *_api_guild_rows(op, streams),
     )
     documented = tuple(replace(url, keys=True) for url in documented)
     reference = ApiReference(deps, renderer.render, [(url.path, url.methods) for url in documented])
@@ -289,6 +290,26 @@ def _api_request_rows(
             delete=op(requests.remove_watcher, "requests_unwatch"),
         ),
         Url(f"{one}/read", "signed-in", post=op(requests.mark_request_read, "requests_read")),
+    )
+
+
+def _api_guild_rows(
+    op: Callable[..., Operation], streams: Mapping[str, ASGIApp]
+) -> tuple[Url, ...]:
+    """Build the API's rows of Discord servers; `events` stands before `{guild}`."""
+    guilds, one = api_guilds, "/api/guilds/{guild}"
+    ticket = f"{one}/tickets/{{number}}"
+    return (
+        Url("/api/guilds/events", "session", app=streams["guilds"]),
+        Url("/api/guilds", "signed-in", op(guilds.list_guilds, "guilds_list")),
+        Url(one, "signed-in", op(guilds.show_guild, "guilds_show")),
+        Url(f"{one}/tickets", "signed-in", op(guilds.list_tickets, "guilds_list_tickets")),
+        Url(ticket, "signed-in", op(guilds.show_ticket, "guilds_show_ticket")),
+        Url(
+            f"{ticket}/messages",
+            "signed-in",
+            op(guilds.list_ticket_messages, "guilds_list_messages"),
+        ),
     )
 
 

@@ -129,7 +129,13 @@ def _read_message_page(
     tx: Connection, viewer: Viewer, id_: str, after: PageKey | None
 ) -> tuple[list[MessageNow], str | None]:
     read_request_row(tx, viewer, id_)
-    include_notes = is_staff(viewer)
+    return read_ticket_messages(tx, id_, after, include_notes=is_staff(viewer))
+
+
+def read_ticket_messages(
+    tx: Connection, id_: str, after: PageKey | None, *, include_notes: bool
+) -> tuple[list[MessageNow], str | None]:
+    """Read a page of the messages of a ticket, and the key of the next."""
     rows = messages.read_timeline_page(tx, id_, after, include_notes=include_notes)
     page = rows[: messages.PAGE_SIZE]
     has_more = len(rows) > messages.PAGE_SIZE

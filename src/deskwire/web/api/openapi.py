@@ -37,6 +37,7 @@ TAG_BY_RESOURCE = {
     "requests": "Requests",
     "organizations": "Organizations",
     "companies": "Companies",
+    "guilds": "Discord servers",
 }
 
 
@@ -141,8 +142,7 @@ def _path_parameters(path: str) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string"} if name == "slug" else ID_SCHEMA,
-            **({"description": "Slug or id of the organization."} if name == "slug" else {}),
+            **PATH_PARAMETERS.get(name, {"schema": ID_SCHEMA}),
         }
         for name in re.findall(r"{(\w+)}", path)
     ]
@@ -192,6 +192,11 @@ _PROBLEM_CONTENT: Json = {
 }
 _DEFAULT_RESPONSE: Json = {"description": "Any other problem.", "content": _PROBLEM_CONTENT}
 ID_SCHEMA: Json = {"type": "string", "pattern": f"^{UUID7_PATTERN}$"}
+PATH_PARAMETERS: dict[str, Json] = {  # all others are ids
+    "slug": {"schema": {"type": "string"}, "description": "Slug or id of the organization."},
+    "guild": {"schema": {"type": "string"}, "description": "Id of the server at Discord."},
+    "number": {"schema": {"type": "integer"}, "description": "Number of the ticket."},
+}
 _BINARY_SCHEMA: Json = {"type": "string", "format": "binary"}
 _FILE_FORM_SCHEMA = {"type": "object", "required": ["file"], "properties": {"file": _BINARY_SCHEMA}}
 _FILE_BODY: Json = {
