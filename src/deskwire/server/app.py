@@ -153,13 +153,7 @@ class Application:
         upload_limit = UploadLimit(
             upload_matcher(url_table(*parts)), uploads.max_file_bytes * FILES_PER_FORM
         )
-        protected = add_middleware(
-            RenewCookies(app, browsers),
-            settings.public_url or None,
-            upload_limit,
-            LocalRequests(settings.host),
-            settings.cors_origin_list,
-        )
+        protected = _add_middleware(RenewCookies(app, browsers), settings, upload_limit)
         return Door(protected, sources, self._get_intake)
 
     def _build_streams(
@@ -186,6 +180,16 @@ def build_delivery_store(wake_worker: Callable[[], None]) -> DeliveryStore:
         replay=deliveries.replay,
         dismiss=deliveries.dismiss,
         wake_worker=wake_worker,
+    )
+
+
+def _add_middleware(app: ASGIApp, settings: Settings, upload_limit: UploadLimit) -> ASGIApp:
+    return add_middleware(
+        app,
+        settings.public_url or None,
+        upload_limit,
+        LocalRequests(settings.host),
+        settings.cors_origin_list,
     )
 
 
