@@ -21,7 +21,8 @@ from starlette.routing import BaseRoute, Route
 import deskwire.server.app
 from deskwire.cli.main import main
 from deskwire.web.dependencies import Dependencies
-from deskwire.web.routes import Url, build_routes, enforce_policy
+from deskwire.web.routes import build_routes, enforce_policy
+from deskwire.web.url import Url
 
 _environment = Environment(loader=FileSystemLoader(Path.cwd()), autoescape=True)
 _statement_counts: Counter[str] = Counter()

@@ -15,7 +15,16 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, event, inspect
 
-from deskwire.accounts import api_keys, identities, links, passwords, people, rate_limit, sessions
+from deskwire.accounts import (
+    api_keys,
+    idempotency,
+    identities,
+    links,
+    passwords,
+    people,
+    rate_limit,
+    sessions,
+)
 from deskwire.direct_edits import change_log, triggers
 from deskwire.dispatches import store as dispatches
 from deskwire.events import log
@@ -54,6 +63,7 @@ TABLE_MODULES = (
     categories,
     consumers,
     guilds,
+    idempotency,
     identities,
     invitations,
     links,

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import list_languages
 from deskwire.kit.smtp_url import SmtpServer, parse_from_address, parse_smtp_url
+from deskwire.kit.web_origin import parse_origins
 
 ENV_FILES = (".env", ".env.local")  # in the working directory; the later one wins
 MIN_SECRET_LENGTH = 32  # characters; `openssl rand -hex 32` prints 64
@@ -69,6 +70,11 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         "", description="Addresses, separated by commas, whose X-Forwarded-* headers are trusted."
+    )
+    cors_origins: str = Field(
+        "",
+        description="Origins of other sites, separated by commas, whose pages may use the API with "
+        "an API key, such as https://status.example.org.",
     )
     bot_webhook_secret: SecretStr = Field(
         SecretStr(""),
@@ -155,6 +161,11 @@ class Settings(BaseSettings):
         if parts.path not in ("", "/") or parts.query or parts.fragment:
             raise ValueError("must be an origin without a path")
         return value.rstrip("/").lower()  # scheme and host are; we compare text
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _validate_cors_origins(cls, value: str) -> str:
+        return ",".join(parse_origins(value))
 
     @field_validator("desk_language")
     @classmethod
@@ -246,6 +257,11 @@ class Settings(BaseSettings):
     def proxy_addresses(self) -> list[str]:
         """The addresses of TRUSTED_PROXIES."""
         return [each.strip() for each in self.trusted_proxies.split(",") if each.strip()]
+
+    @property
+    def cors_origin_list(self) -> tuple[str, ...]:
+        """The origins of CORS_ORIGINS."""
+        return parse_origins(self.cors_origins)
 
     @property
     def local_url(self) -> str:

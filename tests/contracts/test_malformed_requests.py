@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from deskwire.integrations.discord.source import BotSource
-from deskwire.web.routes import Url
+from deskwire.web.url import Url
 from deskwire.webhooks.door import Door, Intake
 from tests.contracts.test_routes import EXAMPLES, PARTS, methods_of
 from tests.fixtures.cast import ADA, BO, create_desk

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from deskwire.integrations.discord.source import BotSource
-from deskwire.web.routes import Url
+from deskwire.web.url import Url
 from deskwire.webhooks.door import Door, Intake
 from tests.contracts.source_files import read_file
 from tests.fixtures.cast import ADA, BO, HARBOUR_GUILD, create_desk
@@ -41,6 +41,7 @@ ELSEWHERE = {"/": 303, "/requests": 303}  # where someone who is signed in is se
 ELSEWHERE |= {"/api/requests": 403}  # to who is in no organization
 ELSEWHERE |= {"/api/key": 404}  # to a person
 AS_ANOTHER = {(each, "/api/requests/all") for each in ("PATCH", "DELETE")}  # as `{request}`
+ELSEWHERE |= {"/api/key": 404}  # with a session there is none
 OF_MANAGERS = {f"/api/{each}/{{slug}}/invitations": 403 for each in ("organizations", "companies")}
 
 

@@ -19,7 +19,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.fixtures.api import ApiFixture, create_api
-from tests.fixtures.cast import BO, MO
+from tests.fixtures.api_keys import key_client, make_key
+from tests.fixtures.cast import BO, HARBOUR_GUILD, MO
 from tests.fixtures.site import SIGNED_IN_HEADER, open_browser
 
 pytestmark = pytest.mark.database("sqlite")
@@ -48,6 +49,7 @@ def api(tmp_path: Path) -> Iterator[ApiFixture]:
 
 
 def test_every_response_matches_the_document(api: ApiFixture) -> None:
+    api.site.desk.open_ticket(1, "The crane is stuck")
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", api.site.app)
     operations: Iterator[Any] = schema.get_all_operations()
 
@@ -61,6 +63,7 @@ def test_every_response_matches_the_document(api: ApiFixture) -> None:
                 parts
                 | api.create_files(parts["request"])
                 | {"assignee": api.person_id(MO), "requester": api.person_id(BO)}
+                | {"guild": HARBOUR_GUILD, "number": "1"}
             )
             answered |= ask(operation, mode, known | {"subject": "A buoy"})
 
@@ -79,6 +82,56 @@ def test_the_document_is_public(api: ApiFixture) -> None:
     targets = set(re.findall(r'href="#([^"]+)"', page)) - {"main"}
     assert targets <= set(re.findall(r' id="([^"]+)"', page))
     assert "<script>" not in page
+
+
+def test_both_ways_to_sign_in_are_documented_with_the_scope_of_each_operation(
+    api: ApiFixture,
+) -> None:
+    document = api.client().get("/api/openapi.json").json()
+    schemes, paths = document["components"]["securitySchemes"], document["paths"]
+
+    assert (schemes["session"]["in"], schemes["key"]["scheme"]) == ("cookie", "bearer")
+    for path, item in paths.items():
+        for method in item.keys() - {"parameters"}:
+            operation = item[method]
+            scope = "read" if method == "get" else "write"
+            expected = [{"session": []}, {"key": [scope]}]
+            if path.endswith("/events"):
+                expected = [{"session": []}, {"key": ["stream"]}]
+            elif path.startswith("/api/me"):
+                expected = [{"session": []}]
+            elif path == "/api/key":
+                expected = [{"key": ["read"]}]
+            assert operation["security"] == expected, f"{method} {path}"
+
+
+def test_a_key_is_refused_what_the_document_leaves_to_people(api: ApiFixture) -> None:
+    program = key_client(api, make_key(api, "organization").token)
+
+    assert program.get("/api/me").status_code == 403
+    assert program.post("/api/me/verification").status_code in (403, 404)
+    assert api.client(BO).get("/api/key").status_code == 404
+
+
+def test_posts_and_patches_take_an_idempotency_key(api: ApiFixture) -> None:
+    document = api.client().get("/api/openapi.json").json()
+    taking = {
+        (path, method)
+        for path, item in document["paths"].items()
+        for method in item.keys() - {"parameters"}
+        for each in item[method].get("parameters", [])
+        if each["name"] == "Idempotency-Key"
+    }
+
+    assert taking == {
+        (path, method)
+        for path, item in document["paths"].items()
+        for method in item
+        if method in ("post", "patch")
+    }
+    description = document["info"]["description"]
+    for word in ("600 calls a minute", "Idempotency-Key", "RateLimit", "RFC 9457"):
+        assert word in description
 
 
 def test_input_schemas_are_closed_and_output_schemas_open(api: ApiFixture) -> None:

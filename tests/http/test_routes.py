@@ -12,7 +12,8 @@ from starlette.routing import Mount, Route
 
 from deskwire.kit import errors
 from deskwire.web.errors import STATUS_BY_REFUSAL
-from deskwire.web.routes import Policy, Url, enforce_policy
+from deskwire.web.routes import enforce_policy
+from deskwire.web.url import Policy, Url
 from tests.fixtures.cast import ADA, HARBOUR_GUILD
 from tests.fixtures.site import SiteFixture, open_browser
 

@@ -12,12 +12,12 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from deskwire.kit.web_origin import normalize_origin
 from deskwire.web.http.log_redaction import redact_secrets
 from deskwire.web.http.middleware import (
     BodyLimit,
     SecurityHeaders,
     add_middleware,
-    normalize_origin,
 )
 
 DESK = "https://desk.test"

@@ -254,3 +254,21 @@ def test_the_desktops_language_variable_is_ignored(
     monkeypatch.setenv("LANGUAGE", "fr_FR:fr")
 
     assert load_settings().desk_language == "en"
+
+
+def test_origins_are_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", "https://Status.example.org:443, http://localhost:3000")
+
+    origins = load_settings().cors_origin_list
+
+    assert origins == ("https://status.example.org", "http://localhost:3000")
+
+
+@pytest.mark.parametrize("origins", ["*", "https://*.example.org", "status.example.org", "null"])
+def test_what_is_no_origin_is_refused_with_an_example(
+    origins: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", origins)
+
+    with pytest.raises(InvalidSettings, match=r"^CORS_ORIGINS: must be .*https://status\."):
+        load_settings()

@@ -130,10 +130,9 @@ class Application:
             mail_templates=_build_mail_templates(settings),
             reopen_days=settings.reopen_days,
         )
-        renderer = Renderer(dependencies)
-        mail_templates = dependencies.mail_templates
+        renderer, mails = Renderer(dependencies), dependencies.mail_templates
         account_pages = AccountPages(
-            db, browsers, hasher, renderer.render, settings.sign_up, mail_templates=mail_templates
+            db, browsers, hasher, renderer.render, settings.sign_up, mail_templates=mails
         )
         health = HealthPages(self._find_problems, self._read_metrics, self._list_notes)
         parts = (
@@ -150,13 +149,9 @@ class Application:
         )
         app.router.redirect_slashes = False  # `/guilds/` is answered with 404
         app.state.site = dependencies
-        upload_limit = UploadLimit(
-            upload_matcher(url_table(*parts)), uploads.max_file_bytes * FILES_PER_FORM
-        )
-        origin, local_requests = settings.public_url or None, LocalRequests(settings.host)
-        protected = add_middleware(
-            RenewCookies(app, browsers), origin, upload_limit, local_requests
-        )
+        max_bytes = uploads.max_file_bytes * FILES_PER_FORM
+        upload_limit = UploadLimit(upload_matcher(url_table(*parts)), max_bytes)
+        protected = _add_middleware(RenewCookies(app, browsers), settings, upload_limit)
         return Door(protected, sources, self._get_intake)
 
     def _build_streams(
@@ -183,6 +178,16 @@ def build_delivery_store(wake_worker: Callable[[], None]) -> DeliveryStore:
         replay=deliveries.replay,
         dismiss=deliveries.dismiss,
         wake_worker=wake_worker,
+    )
+
+
+def _add_middleware(app: ASGIApp, settings: Settings, upload_limit: UploadLimit) -> ASGIApp:
+    return add_middleware(
+        app,
+        settings.public_url or None,
+        upload_limit,
+        LocalRequests(settings.host),
+        settings.cors_origin_list,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from deskwire.accounts import idempotency
 from deskwire.accounts.purge import delete_expired
 from deskwire.dispatches import admin as dispatches
 from deskwire.events.retention import read_floor, trim_log
@@ -67,6 +68,8 @@ class Retention:
         await self._delete_in_batches("settled deliveries", delete_settled, self._days.deliveries)
         days = dispatches.RETENTION // DAY
         await self._delete_in_batches("finished dispatches", dispatches.delete_finished, days)
+        days = idempotency.RETENTION // DAY
+        await self._delete_in_batches("idempotency keys", idempotency.delete_old_calls, days)
 
     async def _delete_in_batches(self, label: str, delete_batch: DeleteBatch, days: int) -> None:
         # One transaction per batch, so that other writes get their turn in between.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 
-from deskwire.kit.errors import Invalid
+from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.i18n import format_number, gettext
 from deskwire.kit.text import is_blank, is_control_character
 
 MAX_SUBJECT_LENGTH = 100  # characters; Discord's own limit for a ticket's subject
 MAX_TEXT_LENGTH = 20_000  # characters, about ten pages; longer texts belong in a file
 MAX_LABEL_LENGTH = 40  # characters; a label is a word or two
+
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 
 
 def parse_subject(text: str) -> str:
@@ -25,6 +28,13 @@ def parse_label(text: str) -> str:
     """Return a label as one line of 1 to 40 characters."""
     refusal = gettext("Enter a label of 1 to %(most)s printable characters.", most=MAX_LABEL_LENGTH)
     return _parse_line(text, "label", refusal, MAX_LABEL_LENGTH)
+
+
+def parse_ticket_number(text: str) -> int:
+    """Return the number in the path of a ticket. Raises NotFound if it is not one."""
+    if _NUMBER.fullmatch(text) is None:
+        raise NotFound(gettext("This ticket doesn’t exist, or you don’t have access to it."))
+    return int(text)
 
 
 def parse_text(text: str, field: str = "text") -> str:

@@ -17,6 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
+from deskwire.accounts.idempotency import RETRY_AFTER as CALL_RETRY_AFTER
+from deskwire.accounts.idempotency import CallInProgress, KeyReused
 from deskwire.kit.errors import (
     Conflict,
     Forbidden,
@@ -115,6 +117,11 @@ class ErrorResponses:
         if isinstance(refusal, NoOrganization):
             extra["code"], extra["href"] = "no-active-organization", CREATE_ORGANIZATION_PATH
         headers = {}
+        if isinstance(refusal, KeyReused):
+            extra["code"] = "idempotency-key-reused"
+        if isinstance(refusal, CallInProgress):
+            extra["code"] = "idempotency-in-progress"
+            headers["retry-after"] = str(CALL_RETRY_AFTER)
         if isinstance(refusal, RateLimited):
             headers["retry-after"] = str(refusal.retry_after)
         if isinstance(refusal, Unavailable):

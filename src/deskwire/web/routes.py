@@ -8,17 +8,15 @@
     operator     clients with METRICS_TOKEN (web/metrics_token.py)
     development  browsers on this machine, on a desk that sends no mail (web/mail_templates.py)
 
-Rows with `keys` also accept an API key (web/auth/api_keys.py) instead of a session.
+Rows with `keys` also accept an API key (web/key_authentication.py) instead of a session.
 
 A policy says who may ask; what they see is decided by `access` and the domains' `visible_to`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Literal, assert_never
+from collections.abc import Callable, Mapping, Sequence
+from typing import assert_never
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,12 +25,7 @@ from starlette.types import ASGIApp
 
 from deskwire.kit.errors import Unauthenticated
 from deskwire.kit.i18n import gettext
-from deskwire.web.api import me as api_me
-from deskwire.web.api import messages as api_messages
-from deskwire.web.api import organizations as api_organizations
-from deskwire.web.api import requests as api_requests
-from deskwire.web.api.operations import Operation
-from deskwire.web.api.reference import ApiReference
+from deskwire.web.api.routes import api_rows
 from deskwire.web.auth.recovery import RecoveryPages
 from deskwire.web.auth.sign_in import AccountPages
 from deskwire.web.context import request_context, set_request_context
@@ -61,31 +54,7 @@ from deskwire.web.pages.request_new import RequestNewPages
 from deskwire.web.pages.settings import SettingsPages
 from deskwire.web.pages.tickets import TicketPages
 from deskwire.web.rendering.render import Renderer
-
-Policy = Literal["public", "anyone", "signed-in", "session", "signature", "operator", "development"]
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Url:
-    """A URL with an endpoint for each method, or an ASGI application for all methods."""
-
-    path: str
-    policy: Policy
-    get: Endpoint | None = None
-    post: Endpoint | None = None
-    put: Endpoint | None = None
-    patch: Endpoint | None = None
-    delete: Endpoint | None = None
-    app: ASGIApp | None = None  # None without endpoints: handled in front of this application
-    files: Literal["none", "parts", "any"] = "none"  # accepted in multipart forms, or any body
-    keys: bool = False  # whether API keys are accepted beside sessions
-    methods: Mapping[str, Endpoint] = field(init=False)
-
-    def __post_init__(self) -> None:
-        endpoints = {"GET": self.get, "POST": self.post, "PUT": self.put}
-        endpoints |= {"PATCH": self.patch, "DELETE": self.delete}
-        object.__setattr__(self, "methods", {m: e for m, e in endpoints.items() if e is not None})
+from deskwire.web.url import Endpoint, Url
 
 
 def url_table(
@@ -113,7 +82,7 @@ def url_table(
         Url("/files/{file}/thumbnail", "signed-in", files.thumbnail, keys=True),
         *_account_rows(deps, account_pages),
         Url("/mail", "development", MailboxPages(deps, renderer.render).index),
-        *_api_rows(deps, renderer, streams),
+        *api_rows(deps, renderer, streams),
         Url("/api/webhooks/bot/events", "signature"),
         Url("/healthz", "public", health.alive),
         Url("/readyz", "public", health.ready),
@@ -206,141 +175,6 @@ def _account_rows(deps: Dependencies, account_pages: AccountPages) -> tuple[Url,
         Url("/forgot-password", "public", recovery.forgot_password_form, recovery.request_reset),
         Url("/reset/{token}", "public", recovery.reset_password_form, recovery.reset_password),
         Url("/verify/{token}", "public", recovery.verify_email_form, recovery.verify_email),
-    )
-
-
-def _api_rows(
-    deps: Dependencies, renderer: Renderer, streams: Mapping[str, ASGIApp]
-) -> tuple[Url, ...]:
-    """Build the rows of the API; the second argument of `op` is the id in the OpenAPI document."""
-    op = partial(Operation, deps)
-    documented = (
-        Url("/api/me", "signed-in", op(api_me.show_me, "me_show")),
-        Url("/api/key", "signed-in", op(api_me.show_key, "key_show")),
-        Url("/api/me/verification", "signed-in", post=op(api_me.send_verification, "me_prove")),
-        *_api_request_rows(op, streams),
-        *_api_organization_rows(op, "organizations"),
-        *_api_organization_rows(op, "companies"),
-        Url("/api/events", "session", app=streams["all"]),
-        Url("/api/guilds/events", "session", app=streams["guilds"]),
-    )
-    documented = tuple(replace(url, keys=True) for url in documented)
-    reference = ApiReference(deps, renderer.render, [(url.path, url.methods) for url in documented])
-    return (
-        *documented,
-        Url("/api/openapi.json", "public", reference.show_json),
-        Url("/api/docs", "anyone", reference.show_page),
-    )
-
-
-def _api_request_rows(
-    op: Callable[..., Operation], streams: Mapping[str, ASGIApp]
-) -> tuple[Url, ...]:
-    """Build the API's rows of requests.
-
-    `all` and `events` stand before `{request}`, which would match them too.
-    """
-    requests, messages, one = api_requests, api_messages, "/api/requests/{request}"
-    return (
-        Url(
-            "/api/requests",
-            "signed-in",
-            op(requests.list_organization_requests, "requests_list_own"),
-            op(requests.create_request, "requests_file", 201),
-        ),
-        Url(
-            "/api/requests/all",
-            "signed-in",
-            op(requests.list_all_requests, "requests_list_all"),
-        ),
-        Url("/api/requests/events", "session", app=streams["requests"]),
-        Url(
-            one,
-            "signed-in",
-            op(requests.show_request, "requests_show"),
-            patch=op(requests.update_request, "requests_change"),
-            delete=op(requests.delete_request, "requests_delete"),
-        ),
-        Url(
-            f"{one}/messages",
-            "signed-in",
-            op(messages.list_messages, "messages_list_messages"),
-            op(messages.post_message, "messages_write", 201),
-        ),
-        Url(
-            f"{one}/messages/{{message}}",
-            "signed-in",
-            patch=op(messages.edit_message, "messages_edit"),
-            delete=op(messages.delete_message, "messages_erase"),
-        ),
-        Url(
-            f"{one}/files",
-            "signed-in",
-            op(messages.list_files, "messages_list_files"),
-            op(messages.post_file, "messages_send_file", 201, takes_file=True),
-            files="any",
-        ),
-        Url(
-            f"{one}/files/{{file}}",
-            "signed-in",
-            delete=op(messages.delete_file, "messages_remove_file"),
-        ),
-        Url(
-            f"{one}/watch",
-            "signed-in",
-            put=op(requests.add_watcher, "requests_watch"),
-            delete=op(requests.remove_watcher, "requests_unwatch"),
-        ),
-        Url(f"{one}/read", "signed-in", post=op(requests.mark_request_read, "requests_read")),
-    )
-
-
-def _api_organization_rows(op: Callable[..., Operation], resource: str) -> tuple[Url, ...]:
-    """Build the API's rows of organizations under one of their two names."""
-    path, one = f"/api/{resource}", f"/api/{resource}/{{slug}}"
-    orgs = api_organizations
-    return (
-        Url(
-            path,
-            "signed-in",
-            op(orgs.list_organizations, f"{resource}_list_organizations"),
-            op(orgs.create_organization, f"{resource}_found", 201),
-        ),
-        Url(
-            one,
-            "signed-in",
-            op(orgs.show_organization, f"{resource}_show"),
-            patch=op(orgs.update_organization, f"{resource}_change"),
-        ),
-        Url(f"{one}/members", "signed-in", op(orgs.list_members, f"{resource}_list_members")),
-        Url(
-            f"{one}/members/{{person}}",
-            "signed-in",
-            patch=op(orgs.change_member_role, f"{resource}_change_member"),
-            delete=op(orgs.remove_member, f"{resource}_remove_member"),
-        ),
-        Url(
-            f"{one}/invitations",
-            "signed-in",
-            op(orgs.list_invitations, f"{resource}_list_invitations"),
-            op(orgs.create_invitation, f"{resource}_invite", 201),
-        ),
-        Url(
-            f"{one}/invitations/{{invitation}}",
-            "signed-in",
-            delete=op(orgs.revoke_invitation, f"{resource}_revoke"),
-        ),
-        Url(
-            f"{one}/categories",
-            "signed-in",
-            op(orgs.list_categories, f"{resource}_list_categories"),
-            op(orgs.add_category, f"{resource}_add_category", 201),
-        ),
-        Url(
-            f"{one}/categories/{{category}}",
-            "signed-in",
-            patch=op(orgs.update_category, f"{resource}_change_category"),
-        ),
     )
 
 

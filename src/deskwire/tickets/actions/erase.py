@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select, update
 
+from deskwire.accounts.idempotency import delete_calls_of_ticket
 from deskwire.events.channels import Workspace
 from deskwire.events.erasure import PAGE_SIZE, Deadline
 from deskwire.kit.rows import fetch_first
@@ -98,6 +99,7 @@ def erase_ticket(tx: Connection, ticket_id: str) -> bool:
     )
     if not is_ticket_gone(tx, ticket_id):
         return True
+    delete_calls_of_ticket(tx, ticket_id)
     tx.execute(delete(ticket_words).where(ticket_words.c.ticket == ticket_id))
     named = (files.c.ticket == ticket_id) & (files.c.name != "")
     tx.execute(update(files).where(named).values(name=""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -32,12 +33,7 @@ def read_ticket_detail(
     """Read a ticket by its number. Raises NotFound unless the viewer may see it."""
     row = read_visible_ticket_row(tx, viewer, workspace, number)
     entries = messages.read_timeline_rows(tx, row.id)
-    query = (
-        select(participants)
-        .where(participants.c.ticket == row.id)
-        .order_by(participants.c.role != "opener", participants.c.principal)
-    )
-    participant_rows = fetch_all(tx, query, ParticipantRow)
+    participant_rows = read_participants(tx, row.id)
     principals = [row.opener, row.assignee, *(entry.author for entry in entries)]
     names = read_names(tx, [*principals, *(each.principal for each in participant_rows)])
     return TicketDetail(
@@ -45,3 +41,13 @@ def read_ticket_detail(
         messages.build_lines(entries, names),
         [(names[each.principal], each.role) for each in participant_rows],
     )
+
+
+def read_participants(tx: Connection, ticket_id: str) -> Sequence[ParticipantRow]:
+    """Read who takes part in a ticket, its opener first."""
+    query = (
+        select(participants)
+        .where(participants.c.ticket == ticket_id)
+        .order_by(participants.c.role != "opener", participants.c.principal)
+    )
+    return fetch_all(tx, query, ParticipantRow)

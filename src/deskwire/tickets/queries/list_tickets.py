@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, literal, select, tuple_
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
+from deskwire.kit.pagination import PageKey, format_page_key
 from deskwire.kit.rows import fetch_all
 from deskwire.kit.text import split_words
 from deskwire.tickets.queries.counts import count_by_status, count_matching_by_status
@@ -106,6 +107,31 @@ def read_ticket_results(
     )
     rows = fetch_all(tx, query, TicketRow)
     return TicketResults(load_tickets(tx, rows), counts, page, pages)
+
+
+def read_newest_tickets(
+    tx: Connection,
+    viewer: Viewer,
+    workspace: Workspace,
+    status: Status | None,
+    after: PageKey | None,
+) -> tuple[list[Ticket], str | None]:
+    """Read a page of the tickets that `viewer` may see, newest first, and the key of the next.
+
+    The page begins after a key, however many tickets were opened since the one before was read.
+    """
+    condition = visible_in(tx, viewer, workspace)
+    if status is not None:
+        condition = and_(condition, tickets.c.status == status)
+    if after is not None:
+        position = tuple_(tickets.c.opened_at, tickets.c.id)
+        condition = and_(condition, position < tuple_(literal(after[0]), literal(after[1])))
+    query = select(tickets).where(condition).order_by(*_ORDER["newest"]).limit(PAGE_SIZE + 1)
+    rows = fetch_all(tx, query, TicketRow)
+    page = rows[:PAGE_SIZE]
+    has_more = len(rows) > PAGE_SIZE
+    next_key = format_page_key(page[-1].opened_at, page[-1].id) if has_more else None
+    return load_tickets(tx, page), next_key
 
 
 def _select_matches(tx: Connection, workspace: Workspace, query: str) -> Select[Any] | None:

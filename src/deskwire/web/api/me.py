@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from deskwire.accounts.mail_links import send_verification_link
+from deskwire.accounts.mail_links import ComposeLinkMail, send_verification_link
 from deskwire.accounts.people import Person
 from deskwire.events.access import Viewer
-from deskwire.kit.clock import now
 from deskwire.kit.errors import Forbidden, NotFound
 from deskwire.web.api.key_shapes import KeyNow, to_key_now
 from deskwire.web.api.operations import Call
@@ -15,6 +14,7 @@ from deskwire.web.api.organization_lookup import list_own_client_organizations
 from deskwire.web.api.organization_shapes import Me
 from deskwire.web.api.organizations import permission_names, to_organization_now
 from deskwire.web.context import choose_organization, request_context, require_person
+from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.permissions import INTERNAL_ROLES, roles_in
 
 
@@ -43,7 +43,14 @@ async def send_verification(call: Call) -> None:
     if not mails.is_enabled:
         raise NotFound("This server doesn’t send email.")
     compose = mails.verification_mail(call.request)
-    await call.deps.db.write(send_verification_link, call.person_id, compose, call.client_ip, now())
+    await call.make(_send_verification, call.person_id, compose, call.client_ip)
+
+
+def _send_verification(
+    tx: Connection, actor: Actor, person_id: str, compose: ComposeLinkMail, client_ip: str | None
+) -> str:
+    send_verification_link(tx, person_id, compose, client_ip, actor.at)
+    return person_id
 
 
 def _read_me(tx: Connection, viewer: Viewer, person: Person, active_id: str | None) -> Me:

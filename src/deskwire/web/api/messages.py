@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.events.types.registry import FileShape, PrincipalRef
-from deskwire.kit.errors import Conflict
+from deskwire.kit.errors import Conflict, NotFound
 from deskwire.kit.ids import new_id
 from deskwire.kit.pagination import PageKey, format_page_key, parse_page_key
 from deskwire.tickets import messages
@@ -19,6 +19,7 @@ from deskwire.tickets.files import attachments
 from deskwire.tickets.messages import MessageRow
 from deskwire.tickets.prepared_text import PreparedText
 from deskwire.tickets.queries.list_requests import read_request_row
+from deskwire.web.api.idempotency import add_to_body
 from deskwire.web.api.operations import Call, add_next_link, invalid_after_error
 from deskwire.web.api.request_shapes import (
     FileList,
@@ -55,15 +56,18 @@ async def post_message(call: Call, body: NewMessage) -> MessageNow:
 
     A reply is visible to everyone who can see the request, a note only to staff.
     """
-    text = await call.prepare_text(body.text)
+    id_, text = call.path_id("request"), await call.prepare_text(body.text)
     message = MessageInput(body.id or new_id(), text, body.kind, body.files)
-    return await call.write(_post_message, call.path_id("request"), message)
+    return await call.read(_read_message, id_, await call.make(_post_message, id_, message))
 
 
 async def edit_message(call: Call, body: NewText) -> MessageNow:
     """Edit your own message."""
     id_, message_id = call.path_id("request"), call.path_id("message")
-    return await call.write(_edit_message, id_, message_id, await call.prepare_text(body.text))
+    text = await call.prepare_text(body.text)
+    return await call.read(
+        _read_message, id_, await call.make(_edit_message, id_, message_id, text)
+    )
 
 
 async def delete_message(call: Call) -> None:
@@ -96,8 +100,11 @@ async def post_file(call: Call, query: SendQuery) -> FileNow:
     workspace = await call.read(_read_request_workspace, id_)
     upload = await receive_file(call.request, uploads, call.subject, workspace)
     try:
+        if call.keyed is not None:
+            digest = await call.read(_read_digest, upload.id)
+            call.keyed = add_to_body(call.keyed, upload.name, digest)
         message = MessageInput(query.message or new_id(), "", query.kind, [upload.id])
-        file = await call.write(_post_file, id_, message)
+        file = await call.read(_read_file, id_, await call.make(_post_file, id_, message))
     except BaseException:
         await uploads.discard_unsent(call.subject, upload.id)
         raise
@@ -122,7 +129,13 @@ def _read_message_page(
     tx: Connection, viewer: Viewer, id_: str, after: PageKey | None
 ) -> tuple[list[MessageNow], str | None]:
     read_request_row(tx, viewer, id_)
-    include_notes = is_staff(viewer)
+    return read_ticket_messages(tx, id_, after, include_notes=is_staff(viewer))
+
+
+def read_ticket_messages(
+    tx: Connection, id_: str, after: PageKey | None, *, include_notes: bool
+) -> tuple[list[MessageNow], str | None]:
+    """Read a page of the messages of a ticket, and the key of the next."""
     rows = messages.read_timeline_page(tx, id_, after, include_notes=include_notes)
     page = rows[: messages.PAGE_SIZE]
     has_more = len(rows) > messages.PAGE_SIZE
@@ -132,28 +145,45 @@ def _read_message_page(
     return [_to_message_now(row, names, files.get(row.id, [])) for row in page], next_key
 
 
-def _post_message(tx: Connection, actor: Actor, id_: str, message: MessageInput) -> MessageNow:
-    return _read_message_now(tx, message_actions.post_message(tx, actor, id_, message))
+def _post_message(tx: Connection, actor: Actor, id_: str, message: MessageInput) -> str:
+    return message_actions.post_message(tx, actor, id_, message).id
 
 
 def _edit_message(
     tx: Connection, actor: Actor, id_: str, message_id: str, text: str | PreparedText
-) -> MessageNow:
-    return _read_message_now(tx, message_actions.edit_message(tx, actor, id_, message_id, text))
+) -> str:
+    return message_actions.edit_message(tx, actor, id_, message_id, text).id
 
 
-def _post_file(tx: Connection, actor: Actor, id_: str, message: MessageInput) -> FileNow:
+def _post_file(tx: Connection, actor: Actor, id_: str, message: MessageInput) -> str:
     row = message_actions.post_message(tx, actor, id_, message)
     files = attachments.list_message_files(tx, row.id)
     if not files:
         raise Conflict("The message with this id has no file. Send the file with a new id.")
-    return FileNow(**dict(files[0]), message=row.id)
+    return files[0].id
 
 
-def _read_message_now(tx: Connection, row: MessageRow) -> MessageNow:
+def _read_message(tx: Connection, viewer: Viewer, id_: str, message_id: str) -> MessageNow:
+    """Read a message of a request. Raises NotFound unless the viewer may see it."""
+    read_request_row(tx, viewer, id_)
+    row = messages.read_message_row(tx, id_, message_id)
+    if row is None or (row.kind == "note" and not is_staff(viewer)):
+        raise NotFound("This message doesn’t exist, or you don’t have access to it.")
     return _to_message_now(
         row, read_names(tx, [row.author]), attachments.list_message_files(tx, row.id)
     )
+
+
+def _read_digest(tx: Connection, viewer: Viewer, file_id: str) -> str:
+    return attachments.read_visible_file(tx, viewer, file_id).sha256
+
+
+def _read_file(tx: Connection, viewer: Viewer, id_: str, file_id: str) -> FileNow:
+    """Read a file of a request. Raises NotFound unless the viewer may see it."""
+    found = next((each for each in _list_files(tx, viewer, id_) if each.id == file_id), None)
+    if found is None:
+        raise NotFound("This file doesn’t exist, or you don’t have access to it.")
+    return found
 
 
 def _to_message_now(

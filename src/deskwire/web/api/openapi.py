@@ -13,30 +13,42 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from deskwire.accounts.api_keys import Scope
 from deskwire.kit.ids import UUID7_PATTERN
+from deskwire.web.api.idempotency import KEY_PATTERN, KEYED_METHODS
 from deskwire.web.api.operations import JSON_MEDIA_TYPE, Operation
 from deskwire.web.api.shapes import ProblemNow
 from deskwire.web.http.problems import PROBLEM_MEDIA_TYPE, PROBLEMS
+from deskwire.web.key_authentication import required_scope
 
 Json = dict[str, Any]
 Endpoints = Mapping[str, object]  # by HTTP method
 SchemaRefs = Mapping[Any, Json]  # the `$ref` of each model
 SCHEMAS = "#/components/schemas/"
 API_DESCRIPTION = (
-    "Requests are authenticated by the session cookie of a signed-in browser. A request that "
-    "changes something must also have an `Origin` header with the address of this desk."
+    "Programs send an API key as `Authorization: Bearer dw_…`, pages of this desk their session "
+    "cookie; a change made with a cookie must also have an `Origin` header with the address of "
+    "this desk. A key has the scopes `read`, `write` and `stream`, or some of them, and sees what "
+    "its role may see. It may make 600 calls a minute; each response says in `RateLimit` how many "
+    "are left, and one call too many is answered with 429 and `Retry-After`, which costs nothing. "
+    "A POST or PATCH that is repeated with the same `Idempotency-Key` takes effect once, for 24 "
+    "hours. Errors are problem documents (RFC 9457), told apart by their `code`."
 )
+KEY_DESCRIPTION = "An API key. Each operation names the scope it needs: read, write or stream."
+SESSION_ONLY = frozenset({"me_show", "me_prove"})  # what only people do
+KEY_ONLY = frozenset({"key_show"})
 STREAM_SUMMARIES = {
     "/api/events": "Stream all events you may see.",
     "/api/guilds/events": "Stream the events of your Discord servers.",
     "/api/requests/events": "Stream the events of your organizations.",
 }
-COMMON_STATUSES = (401, 403, 404, 422)
+COMMON_STATUSES = (401, 403, 404, 422, 429)
 BODY_STATUSES = (400, 413, 415)
 TAG_BY_RESOURCE = {
     "requests": "Requests",
     "organizations": "Organizations",
     "companies": "Companies",
+    "guilds": "Discord servers",
 }
 
 
@@ -50,14 +62,17 @@ def build_document(
         "openapi": "3.1.0",
         "info": {"title": "Deskwire", "version": version, "description": API_DESCRIPTION},
         "servers": [{"url": server or "/"}],
-        "security": [{"session": []}],
+        "security": [{"session": []}, {"key": []}],
         "paths": {path: _path_item(path, methods, refs) for path, methods in rows},
         "components": {
             "schemas": schemas,
             "responses": {
                 f"Problem{status}": _problem_response(status) for status in _problem_statuses()
             },
-            "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": cookie_name}},
+            "securitySchemes": {
+                "session": {"type": "apiKey", "in": "cookie", "name": cookie_name},
+                "key": {"type": "http", "scheme": "bearer", "description": KEY_DESCRIPTION},
+            },
         },
     }
 
@@ -96,11 +111,14 @@ def _operation(path: str, method: str, operation: Operation, refs: SchemaRefs) -
         "tags": [TAG_BY_RESOURCE.get(path.split("/")[2], "Your account")],
         "summary": summary.rstrip("."),
         "responses": _responses(method, operation, refs),
+        "security": _security(operation.operation_id, required_scope(method)),
     }
     if description:
         item["description"] = description.replace("\n", " ")
     if operation.query_model is not None:
         item["parameters"] = _query_parameters(operation.query_model)
+    if method in KEYED_METHODS:
+        item.setdefault("parameters", []).append(_KEY_HEADER)
     if operation.body_model is not None:
         item["requestBody"] = {
             "required": True,
@@ -112,10 +130,22 @@ def _operation(path: str, method: str, operation: Operation, refs: SchemaRefs) -
     return item
 
 
+def _security(operation_id: str, scope: Scope) -> list[Json]:
+    """Return who may call an operation; OpenAPI 3.1 lists scopes of any scheme."""
+    schemes: list[Json] = []
+    if operation_id not in KEY_ONLY:
+        schemes.append({"session": []})
+    if operation_id not in SESSION_ONLY:
+        schemes.append({"key": [scope]})
+    return schemes
+
+
 def _responses(method: str, operation: Operation, refs: SchemaRefs) -> Json:
     success: Json = {"description": "Success."}
     if operation.response_model is not None:
         success["content"] = {JSON_MEDIA_TYPE: {"schema": refs[operation.response_model]}}
+    if method in KEYED_METHODS:
+        success["headers"] = _REPLAYED_HEADER
     statuses = {
         *COMMON_STATUSES,
         *(BODY_STATUSES if operation.body_model or operation.takes_file else ()),
@@ -141,8 +171,7 @@ def _path_parameters(path: str) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string"} if name == "slug" else ID_SCHEMA,
-            **({"description": "Slug or id of the organization."} if name == "slug" else {}),
+            **PATH_PARAMETERS.get(name, {"schema": ID_SCHEMA}),
         }
         for name in re.findall(r"{(\w+)}", path)
     ]
@@ -169,6 +198,7 @@ def _stream_path(path: str) -> Json:
     item = {
         "operationId": "stream_" + "_".join(path.split("/")[2:-1] or ["all"]),
         "tags": ["Streams"],
+        "security": _security("stream", "stream"),
         "summary": STREAM_SUMMARIES[path].rstrip("."),
         "description": "Server-sent events; docs/events.md lists them.",
         "parameters": [
@@ -192,6 +222,11 @@ _PROBLEM_CONTENT: Json = {
 }
 _DEFAULT_RESPONSE: Json = {"description": "Any other problem.", "content": _PROBLEM_CONTENT}
 ID_SCHEMA: Json = {"type": "string", "pattern": f"^{UUID7_PATTERN}$"}
+PATH_PARAMETERS: dict[str, Json] = {  # all others are ids
+    "slug": {"schema": {"type": "string"}, "description": "Slug or id of the organization."},
+    "guild": {"schema": {"type": "string"}, "description": "Id of the server at Discord."},
+    "number": {"schema": {"type": "integer"}, "description": "Number of the ticket."},
+}
 _BINARY_SCHEMA: Json = {"type": "string", "format": "binary"}
 _FILE_FORM_SCHEMA = {"type": "object", "required": ["file"], "properties": {"file": _BINARY_SCHEMA}}
 _FILE_BODY: Json = {
@@ -200,6 +235,18 @@ _FILE_BODY: Json = {
         "multipart/form-data": {"schema": _FILE_FORM_SCHEMA},
         "application/octet-stream": {"schema": _BINARY_SCHEMA},
     },
+}
+_KEY_HEADER: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "If the call is sent again with the same key, it takes effect once.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+}
+_REPLAYED_HEADER: Json = {
+    "Idempotency-Replayed": {
+        "description": "`true` if an earlier call with the same key took effect, not this one.",
+        "schema": {"type": "string"},
+    }
 }
 _FILE_NAME_HEADER: Json = {
     "name": "x-file-name",

@@ -22,12 +22,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from deskwire.accounts.idempotency import KeyedCall
 from deskwire.events.access import Viewer
 from deskwire.events.channels import PersonId, SubjectId
 from deskwire.kit.errors import Forbidden, Invalid, NotFound
 from deskwire.kit.ids import is_id
 from deskwire.kit.strict_json import parse_json
 from deskwire.tickets.prepared_text import PreparedText
+from deskwire.web.api.idempotency import (
+    REPLAYED_HEADER,
+    RecordResult,
+    build_keyed_call,
+    read_key,
+    run_once,
+)
 from deskwire.web.api.shapes import QueryParams, RequestBody
 from deskwire.web.context import (
     act_as,
@@ -56,13 +64,15 @@ T = TypeVar("T")
 OperationFunction = Callable[..., Awaitable[BaseModel | None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """One call of an operation; `headers` are those of its response."""
+    """One call of an operation; `status` and `headers` are those of its response."""
 
     request: Request
     deps: Dependencies
+    status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: {"cache-control": "no-store"})
+    keyed: KeyedCall | None = None  # with an `Idempotency-Key`
 
     @property
     def person_id(self) -> PersonId:
@@ -119,6 +129,33 @@ class Call:
         """Run an action as the signed-in person, in its own transaction."""
         return await act_as(self.deps, self.request, action, *args, **kwargs)
 
+    async def make(
+        self,
+        action: Callable[Concatenate[Connection, Actor, P], str],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> str:
+        """Run the action of a POST or PATCH; return the id of what it created or changed.
+
+        If the call is repeated with its `Idempotency-Key`, the action does not run again, and the
+        id is that of the first call: render it as the caller may see it now.
+        """
+        if self.keyed is None:
+            return await self.write(action, *args, **kwargs)
+
+        def run(record: RecordResult) -> Awaitable[str]:
+            def act(tx: Connection, actor: Actor) -> str:
+                made_id = action(tx, actor, *args, **kwargs)
+                record(tx, made_id)
+                return made_id
+
+            return self.write(act)
+
+        made_id, recorded = await run_once(self.deps.db, self.keyed, self.status, run)
+        if recorded is not None:
+            self.status, self.headers[REPLAYED_HEADER] = recorded.status, "true"
+        return made_id
+
 
 class Operation:
     """An endpoint of the API.
@@ -147,18 +184,22 @@ class Operation:
 
     async def __call__(self, request: Request) -> Response:
         """Respond to a request. Raises Invalid, and whatever the function raises."""
-        arguments: dict[str, BaseModel] = {}
+        arguments: dict[str, QueryParams | RequestBody] = {}
+        key, body = read_key(request), b""
         query = parse_query(self.query_model or QueryParams, request)
         if self.query_model is not None:
             arguments["query"] = query
         if self.body_model is not None:
-            arguments["body"] = await read_body(self.body_model, request)
-        call = Call(request, self.deps)
+            body = await read_json_body(request)
+            arguments["body"] = parse_body(self.body_model, body)
+        call = Call(request, self.deps, self.status)
+        if key is not None and not any(each.chosen_id for each in arguments.values()):
+            call.keyed = build_keyed_call(request, call.subject, key, body)
         result = await self.function(call, **arguments)
         if result is None:
-            return Response(status_code=204, headers=call.headers)
+            return Response(status_code=call.status, headers=call.headers)
         content = result.model_dump(mode="json", by_alias=True)
-        return JSONResponse(content, self.status, call.headers)
+        return JSONResponse(content, call.status, call.headers)
 
 
 def add_next_link(call: Call, next_key: str | None) -> None:
@@ -193,15 +234,19 @@ def parse_query(model: type[QueryParams], request: Request) -> QueryParams:
         raise _validation_refusal(error, lambda *path: f"?{path[0]}") from None
 
 
-async def read_body(model: type[RequestBody], request: Request) -> RequestBody:
-    """Parse the JSON body. Raises Invalid, or HTTPException with 415 (not declared as JSON) or 400.
+async def read_json_body(request: Request) -> bytes:
+    """Return the body. Raises HTTPException with 415 if it is not declared as JSON.
 
     Requiring the media type keeps HTML forms of other sites out: they cannot send it (CSRF).
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != JSON_MEDIA_TYPE:
         raise HTTPException(415, f"Send the body as {JSON_MEDIA_TYPE}.")
-    body = b"".join([chunk async for chunk in stream_body(request)])
+    return b"".join([chunk async for chunk in stream_body(request)])
+
+
+def parse_body(model: type[RequestBody], body: bytes) -> RequestBody:
+    """Parse a JSON body. Raises Invalid, or HTTPException with 400 if it is not JSON."""
     try:
         value = parse_json(body)
     except Invalid as refusal:

@@ -96,7 +96,9 @@ class InvitationNow(ResponseBody):
 class InvitationMade(InvitationNow):
     """A new invitation with its link."""
 
-    link: str = Field(description="The link for the invited person; shown only once.")
+    link: str | None = Field(
+        description="The link for the invited person; shown only once, and null in a repetition."
+    )
 
 
 class InvitationList(ListResponse):

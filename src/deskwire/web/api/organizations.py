@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
 from sqlalchemy import Connection
 
 from deskwire.events.access import Viewer
@@ -72,7 +75,7 @@ async def create_organization(call: Call, body: NewOrganization) -> Organization
     You become its admin. You may be the admin of at most 20 organizations, including those you
     deleted within the last day, unless your role in the staff lifts this limit.
     """
-    id_ = (await call.write(create.create_organization, body.name, body.slug)).id
+    id_ = await call.make(_create_organization, body)
     call.headers["location"] = f"/api/organizations/{id_}"
     return await call.read(_read_organization, id_)
 
@@ -87,7 +90,7 @@ async def update_organization(call: Call, body: OrganizationChange) -> Organizat
 
     Its name, slug and description, and who sees its requests.
     """
-    id_ = await call.write(_apply_change, organization_in_path(call), body)
+    id_ = await call.make(_apply_change, organization_in_path(call), body)
     return await call.read(_read_organization, id_)
 
 
@@ -100,9 +103,9 @@ async def list_members(call: Call) -> MemberList:
 
 async def change_member_role(call: Call, body: NewRole) -> MemberNow:
     """Change the role of a member."""
-    return await call.write(
-        _change_role, organization_in_path(call), call.path_id("person"), body.role
-    )
+    slug = organization_in_path(call)
+    person_id = await call.make(_change_role, slug, call.path_id("person"), body.role)
+    return await call.read(_read_member, slug, person_id)
 
 
 async def remove_member(call: Call) -> None:
@@ -123,15 +126,17 @@ async def create_invitation(call: Call, body: NewInvitation) -> InvitationMade:
     """Invite a person.
 
     If the desk sends mail, the person gets a link by mail. The response holds another link to
-    pass on: it is shown only once, and is valid for seven days.
+    pass on: it is shown only once, and is valid for seven days. A repeated call with the same
+    `Idempotency-Key` gets null instead.
     """
-    mails = call.deps.mail_templates
+    mails, slug = call.deps.mail_templates, organization_in_path(call)
     compose = mails.invitation_mail(call.request) if mails.is_enabled else None
-    token, invitation = await call.write(
-        _create_invitation, organization_in_path(call), body, compose, call.client_ip
-    )
-    link = f"{call.deps.link_origin(call.request)}/invitations/{token}"
-    return InvitationMade(**dict(_to_invitation_now(invitation)), link=link)
+    tokens: dict[str, str] = {}
+    id_ = await call.make(_create_invitation, slug, body, compose, call.client_ip, tokens)
+    invitation = await call.read(_read_invitation, slug, id_)
+    origin = call.deps.link_origin(call.request)
+    link = f"{origin}/invitations/{tokens[id_]}" if id_ in tokens else None
+    return InvitationMade(**dict(invitation), link=link)
 
 
 async def revoke_invitation(call: Call) -> None:
@@ -148,13 +153,15 @@ async def list_categories(call: Call) -> CategoryList:
 
 async def add_category(call: Call, body: NewCategory) -> CategoryNow:
     """Add a category to an organization."""
-    return await call.write(_add_category, organization_in_path(call), body.name)
+    slug = organization_in_path(call)
+    return await call.read(_read_category, slug, await call.make(_add_category, slug, body.name))
 
 
 async def update_category(call: Call, body: CategoryChange) -> CategoryNow:
     """Archive or restore a category."""
     slug, id_ = organization_in_path(call), call.path_id("category")
-    return await call.write(_update_category, slug, id_, body.archived)
+    await call.make(_update_category, slug, id_, body.archived)
+    return await call.read(_read_category, slug, id_)
 
 
 def organization_in_path(call: Call) -> str:
@@ -199,6 +206,10 @@ def _read_organization(tx: Connection, viewer: Viewer, organization_ref: str) ->
     return to_organization_now(viewer, read_organization_by_ref(tx, viewer, organization_ref))
 
 
+def _create_organization(tx: Connection, actor: Actor, body: NewOrganization) -> str:
+    return create.create_organization(tx, actor, body.name, body.slug).id
+
+
 def _apply_change(
     tx: Connection, actor: Actor, organization_ref: str, body: OrganizationChange
 ) -> str:
@@ -223,11 +234,17 @@ def _read_members(tx: Connection, viewer: Viewer, organization_ref: str) -> list
 
 def _change_role(
     tx: Connection, actor: Actor, organization_ref: str, person_id: str, role: str
-) -> MemberNow:
+) -> str:
     organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
     members.change_member_role(tx, actor, organization.id, person_id, role)
-    all_members = read_members(tx, organization.id)
-    return next(_to_member_now(each) for each in all_members if each.person.id == person_id)
+    return person_id
+
+
+def _read_member(
+    tx: Connection, viewer: Viewer, organization_ref: str, person_id: str
+) -> MemberNow:
+    members_now = _read_members(tx, viewer, organization_ref)
+    return _find_by_id(members_now, person_id, "This person is not a member any more.")
 
 
 def _remove_member(tx: Connection, actor: Actor, organization_ref: str, person_id: str) -> None:
@@ -259,11 +276,22 @@ def _create_invitation(
     body: NewInvitation,
     compose: ComposeInvitationMail | None,
     client_ip: str | None,
-) -> tuple[str, Invitation]:
+    tokens: dict[str, str],
+) -> str:
+    """Create an invitation; return its id, and put its token into `tokens`."""
     organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
     email, role = body.email, body.role
     token = invitations.invite(tx, actor, organization.id, email, role, compose, client_ip)
-    return token, invitations.find_by_token(tx, token, actor.at)[1]
+    id_ = invitations.find_by_token(tx, token, actor.at)[1].id
+    tokens[id_] = token
+    return id_
+
+
+def _read_invitation(
+    tx: Connection, viewer: Viewer, organization_ref: str, invitation_id: str
+) -> InvitationNow:
+    open_invitations = _read_invitations(tx, viewer, organization_ref)
+    return _find_by_id(open_invitations, invitation_id, "This invitation isn’t open any more.")
 
 
 def _revoke_invitation(
@@ -287,24 +315,47 @@ def _read_categories(tx: Connection, viewer: Viewer, organization_ref: str) -> l
     return [_to_category_now(each) for each in read_categories(tx, organization.id)]
 
 
-def _add_category(tx: Connection, actor: Actor, organization_ref: str, name: str) -> CategoryNow:
+def _read_category(
+    tx: Connection, viewer: Viewer, organization_ref: str, category_id: str
+) -> CategoryNow:
+    categories_now = _read_categories(tx, viewer, organization_ref)
+    return _find_by_id(categories_now, category_id, "This category doesn’t exist.")
+
+
+def _add_category(tx: Connection, actor: Actor, organization_ref: str, name: str) -> str:
     organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
     old_ids = {each.id for each in read_categories(tx, organization.id)}
     categories.add_category(tx, actor, organization.id, name)
     new_list = read_categories(tx, organization.id)
-    return next(_to_category_now(each) for each in new_list if each.id not in old_ids)
+    return next(each.id for each in new_list if each.id not in old_ids)
 
 
 def _update_category(
     tx: Connection, actor: Actor, organization_ref: str, id_: str, archived: bool
-) -> CategoryNow:
+) -> str:
     organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
     require(actor.viewer, Permission.CATEGORIES, organization.workspace)
-    category = {each.id: each for each in read_categories(tx, organization.id)}.get(id_)
-    if category is None:
-        raise NotFound("This category doesn’t exist.")
+    _find_by_id(read_categories(tx, organization.id), id_, "This category doesn’t exist.")
     categories.set_category_archived(tx, actor, organization.id, id_, archived=archived)
-    return CategoryNow(id=id_, name=category.name, archived=archived)
+    return id_
+
+
+class HasId(Protocol):
+    """Something that is found by its id."""
+
+    @property
+    def id(self) -> str: ...
+
+
+FoundT = TypeVar("FoundT", bound=HasId)
+
+
+def _find_by_id(items: Iterable[FoundT], id_: str, missing: str) -> FoundT:
+    """Return the item with an id. Raises NotFound with the message `missing`."""
+    found = next((each for each in items if each.id == id_), None)
+    if found is None:
+        raise NotFound(missing)
+    return found
 
 
 def _to_category_now(category: Category) -> CategoryNow:

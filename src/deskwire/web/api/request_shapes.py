@@ -87,6 +87,10 @@ class NewRequest(RequestBody):
         default=None, description="The person to create it for; for staff. Default: you."
     )
 
+    @property
+    def chosen_id(self) -> str | None:
+        return self.id
+
 
 def build_request_change(fields: Mapping[str, RequestField]) -> type[PatchBody]:
     """Make the body of a change from the table of fields."""
@@ -169,6 +173,10 @@ class NewMessage(RequestBody):
         description="Ids of files that you uploaded to `/files`.",
     )
 
+    @property
+    def chosen_id(self) -> str | None:
+        return self.id
+
 
 class NewText(RequestBody):
     """The new text of a message."""
@@ -206,6 +214,10 @@ class SendQuery(QueryParams):
         description="A UUIDv7 for its message, so that sending it twice posts one message.",
     )
     kind: MessageKind = Field(default="reply", description="Only staff post and see notes.")
+
+    @property
+    def chosen_id(self) -> str | None:
+        return self.message
 
 
 class FileNow(FileShape):

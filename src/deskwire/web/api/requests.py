@@ -18,6 +18,7 @@ from deskwire.tickets.queries.list_requests import (
     RequestResults,
     parse_request_filter,
     read_request,
+    read_request_row,
 )
 from deskwire.tickets.request_fields import read_plain_values
 from deskwire.tickets.workspace_names import WorkspaceNames
@@ -67,7 +68,7 @@ async def create_request(call: Call, query: OrganizationQuery, body: NewRequest)
     In the organization named in the query, or in your active organization.
     """
     text = await call.prepare_text(body.text)
-    id_ = await call.write(_create, call.active_organization_id, query.organization, body, text)
+    id_ = await call.make(_create, call.active_organization_id, query.organization, body, text)
     call.headers["location"] = f"/api/requests/{id_}"
     return await call.read(read_full_request, id_)
 
@@ -83,8 +84,7 @@ async def update_request(call: Call, body: RequestChange) -> RequestInFull:
     Clients may change the subject of their own requests, cancel them, and reopen completed ones
     for a limited time. Everything else is for staff.
     """
-    id_ = call.path_id("request")
-    await call.write(_apply_change, id_, body, call.deps.reopen_days)
+    id_ = await call.make(_apply_change, call.path_id("request"), body, call.deps.reopen_days)
     return await call.read(read_full_request, id_)
 
 
@@ -114,7 +114,7 @@ async def remove_watcher(call: Call, query: WatchQuery) -> None:
 
 async def mark_request_read(call: Call) -> None:
     """Mark a request as read."""
-    await call.write(mark_read.mark_all_read, call.path_id("request"))
+    await call.read(read_request_row, await call.make(_mark_read, call.path_id("request")))
 
 
 def parse_query_filter(query: RequestQuery) -> RequestFilter:
@@ -221,11 +221,15 @@ def _create(
     return str(create.create_request(tx, actor, organization, request).id)
 
 
-def _apply_change(
-    tx: Connection, actor: Actor, id_: str, body: PatchBody, reopen_days: int
-) -> None:
+def _apply_change(tx: Connection, actor: Actor, id_: str, body: PatchBody, reopen_days: int) -> str:
     patch = {name: getattr(body, name) for name in body.model_fields_set}
     if not patch:
         lock_for_update(tx, actor, id_)  # 404 for a hidden request, even if the body is invalid
         raise empty_patch_error()
     update.update(tx, actor, id_, patch, reopen_days)
+    return id_
+
+
+def _mark_read(tx: Connection, actor: Actor, id_: str) -> str:
+    mark_read.mark_all_read(tx, actor, id_)
+    return id_

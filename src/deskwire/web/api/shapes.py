@@ -30,11 +30,21 @@ class QueryParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @property
+    def chosen_id(self) -> str | None:
+        """The id that the caller chose for what is created; it takes effect once by that."""
+        return None
+
 
 class RequestBody(BaseModel):
     """The body of a request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
+
+    @property
+    def chosen_id(self) -> str | None:
+        """The id that the caller chose for what is created; it takes effect once by that."""
+        return None
 
 
 def _relax_patch_schema(schema: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Guard every request before the application sees it. Plain ASGI middleware, nothing buffered.
 
 SecurityHeaders   sets the security headers of every response
+Cors              lets pages of listed origins use the API with a key
 SingleHost        refuses requests with several Host headers
 ShutdownResponse  answers what the server's shutdown cuts short
 SameOrigin        refuses state-changing requests from other sites (CSRF)
@@ -10,7 +11,7 @@ BodyLimit         refuses bodies that are too large or arrive too slowly
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deskwire.kit.i18n import N_, gettext
+from deskwire.kit.web_origin import normalize_origin
+from deskwire.web.http.cors import Cors, is_key_call, is_shared_call, is_shared_path
 from deskwire.web.http.fragments import OWN_FETCH_SITES
 from deskwire.web.http.problems import (
     CODE_BY_STATUS,
@@ -46,7 +49,6 @@ SEVERAL_HOSTS_DETAIL = N_("Your request has more than one Host header.")
 TIMEOUT_DETAIL = N_("Your data took too long to arrive. Try again.")
 MULTIPART_MEDIA_TYPE = "multipart/form-data"
 HSTS = "max-age=31536000"  # s, a year; without subdomains, which may not be this desk's
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 SECURITY_HEADERS = {
     "content-security-policy": (
@@ -78,10 +80,13 @@ def add_middleware(
     public_url: str | None,
     uploads: UploadLimit = NO_UPLOADS,
     local_requests: LocalRequests = LOCAL_REQUESTS,
+    cors_origins: Collection[str] = (),
 ) -> ASGIApp:
-    """Wrap `app` in all guards. SecurityHeaders is outermost, so refusals get the headers too."""
-    same_origin = SameOrigin(BodyLimit(app, uploads=uploads), public_url, local_requests)
-    return SecurityHeaders(ShutdownResponse(SingleHost(same_origin)), public_url)
+    """Wrap `app` in all guards. The outermost two set headers, so that refusals get them too."""
+    limited = BodyLimit(app, uploads=uploads)
+    same_origin = SameOrigin(limited, public_url, local_requests, cors_origins)
+    shared = Cors(ShutdownResponse(SingleHost(same_origin)), cors_origins)
+    return SecurityHeaders(shared, public_url)
 
 
 class SecurityHeaders:
@@ -133,6 +138,9 @@ class SameOrigin:
     Without a public URL, our own origin is taken from the request (scheme and Host). Only a local
     name is then believed of a browser on this machine: any other may be that of a page whose name
     leads here (DNS rebinding), and the demo's passwords are public.
+
+    A page of one of `cors_origins` may make changes with an API key: no browser adds a key by
+    itself, as it does a cookie.
     """
 
     def __init__(
@@ -140,8 +148,10 @@ class SameOrigin:
         app: ASGIApp,
         public_url: str | None,
         local_requests: LocalRequests = LOCAL_REQUESTS,
+        cors_origins: Collection[str] = (),
     ) -> None:
         self._app = app
+        self._cors_origins = frozenset(cors_origins)
         self._own_origin = public_url and normalize_origin(public_url)
         self._local_requests = local_requests
 
@@ -151,13 +161,25 @@ class SameOrigin:
             and scope["method"] not in SAFE_METHODS
             and not _is_signed_path(scope)
         ):
-            headers = Headers(scope=scope)
-            own_origin = self._own_origin or self._requested_origin(HTTPConnection(scope))
-            reason = cross_origin_reason(headers, own_origin)
+            reason = self._cross_origin_reason(scope)
             if reason is not None:
                 await _send_problem(scope, send, "foreign-origin", reason)
                 return
         await self._app(scope, receive, send)
+
+    def _cross_origin_reason(self, scope: Scope) -> str | None:
+        headers = Headers(scope=scope)
+        if is_shared_call(scope, headers, self._cors_origins):
+            return None
+        own_origin = self._own_origin or self._requested_origin(HTTPConnection(scope))
+        reason = cross_origin_reason(headers, own_origin)
+        if reason is not None and "origin" in headers and _is_shared_key_call(scope, headers):
+            return gettext(
+                "Pages of %(words)s may not use the API of this server. To let them use it with "
+                "an API key, add this origin to CORS_ORIGINS.",
+                words=", ".join(headers.getlist("origin"))[:200],
+            )
+        return reason
 
     def _requested_origin(self, request: HTTPConnection) -> str | None:
         """Return the origin that the request asks for; None if it may be rebound to us."""
@@ -269,20 +291,6 @@ def cross_origin_reason(headers: Headers, own_origin: str | None) -> str | None:
     return None
 
 
-def normalize_origin(url: str) -> str | None:
-    """Return `https://desk.example` for `HTTPS://Desk.example:443/x`; None if it has no origin."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or parts.username is not None:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    suffix = "" if port in (None, DEFAULT_PORTS[parts.scheme]) else f":{port}"
-    return f"{parts.scheme}://{host}{suffix}"
-
-
 def _add_security_headers(headers: MutableHeaders, *, https: bool) -> None:
     for name, value in _security_headers_for(headers.get("content-type", ""), https=https):
         headers.setdefault(name, value)
@@ -295,6 +303,10 @@ def _security_headers_for(content_type: str, *, https: bool) -> Iterator[tuple[s
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "text/html" or media_type.endswith("json"):
         yield "cache-control", "no-store"
+
+
+def _is_shared_key_call(scope: Scope, headers: Headers) -> bool:
+    return is_shared_path(scope) and is_key_call(headers)
 
 
 def _is_signed_path(scope: Scope) -> bool:

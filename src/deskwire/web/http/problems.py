@@ -22,9 +22,11 @@ ProblemCode = Literal[
     "method-not-allowed",
     "too-slow",
     "conflict",
+    "idempotency-in-progress",
     "too-large",
     "unsupported-media-type",
     "invalid",
+    "idempotency-key-reused",
     "too-many",
     "broken",
     "upstream",
@@ -52,9 +54,16 @@ PROBLEMS: Mapping[ProblemCode, Problem] = {
     ),
     "too-slow": Problem(408, "The body took too long to arrive."),
     "conflict": Problem(409, "It conflicts with the current state."),
+    "idempotency-in-progress": Problem(
+        409,
+        "The same call is still running; send it again after `Retry-After` seconds for its result.",
+    ),
     "too-large": Problem(413, "The body or the file is too large."),
     "unsupported-media-type": Problem(415, "The URL does not accept a body of this media type."),
     "invalid": Problem(422, "The input is invalid; `errors` says what is wrong."),
+    "idempotency-key-reused": Problem(
+        422, "The `Idempotency-Key` was sent before with another body."
+    ),
     "too-many": Problem(429, "Too many attempts; try again after `Retry-After` seconds."),
     "broken": Problem(500, "An internal error; the log has it under `reference`."),
     "upstream": Problem(502, "Another system did not respond."),

@@ -6,7 +6,6 @@ to them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,8 +16,7 @@ from starlette.responses import Response
 from deskwire.events import channels
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Channel, Workspace
-from deskwire.kit.errors import NotFound
-from deskwire.kit.i18n import N_, gettext
+from deskwire.kit.i18n import N_
 from deskwire.tickets.queries import list_tickets
 from deskwire.tickets.queries.detail import TicketDetail, read_ticket_detail
 from deskwire.tickets.queries.list_tickets import (
@@ -29,6 +27,7 @@ from deskwire.tickets.queries.list_tickets import (
     parse_ticket_filter,
 )
 from deskwire.tickets.ticket import Ticket
+from deskwire.tickets.validation import parse_ticket_number
 from deskwire.tickets.visibility import can_see_any_ticket
 from deskwire.web.context import read_as
 from deskwire.web.dependencies import Dependencies
@@ -38,7 +37,6 @@ from deskwire.web.rendering.render import Render
 from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.guilds.guilds import Guild
 
-NUMBER = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 SORT_LABELS: Mapping[Sort, str] = {
     "active": N_("Latest activity"),
     "newest": N_("Newest"),
@@ -80,7 +78,8 @@ class TicketPages:
 
     async def show(self, request: Request) -> Response:
         """GET …/tickets/{number}."""
-        guild_id, number = request.path_params["guild"], parse_number(request)
+        guild_id = request.path_params["guild"]
+        number = parse_ticket_number(request.path_params["number"])
         viewer, (guild, detail) = await read_as(self.deps, request, read_ticket, guild_id, number)
         context = {
             "viewer": viewer,
@@ -99,7 +98,7 @@ def read_list(
 
     Raises NotFound unless the viewer may open the server or takes part in a ticket there.
     """
-    guild = read_guild(tx, viewer, guild_id)
+    guild = guilds.read_shared(tx, viewer, guild_id)
     return guild, list_tickets.read_ticket_results(tx, viewer, guild.workspace, filters)
 
 
@@ -108,16 +107,7 @@ def read_ticket(
 ) -> tuple[Guild, TicketDetail]:
     """Read a ticket in six statements. Raises NotFound unless the viewer may see it."""
     detail = read_ticket_detail(tx, viewer, channels.guild(guild_id), number)
-    return read_guild(tx, viewer, guild_id), detail
-
-
-def read_guild(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
-    """Read a server that the viewer may open, or takes part in a ticket of; else NotFound."""
-    is_shared = any(grant.workspace == f"guild:{guild_id}" for grant in viewer.grants)
-    guild = guilds.read_guild_unfiltered(tx, guild_id) if is_shared else None
-    if guild is None:
-        raise NotFound(gettext("This server doesn’t exist, or you don’t have access to it."))
-    return guild
+    return guilds.read_shared(tx, viewer, guild_id), detail
 
 
 def list_channels(viewer: Viewer, workspace: Workspace, tickets: Sequence[Ticket]) -> list[Channel]:
@@ -129,14 +119,6 @@ def list_channels(viewer: Viewer, workspace: Workspace, tickets: Sequence[Ticket
     whole = sorted(granted & {workspace, channels.tickets(workspace)})
     own = [one for ticket in tickets if (one := channels.ticket(ticket.id)) in granted]
     return [*whole, *own, *sorted(granted.difference(whole, own))][:PAGE_SIZE]
-
-
-def parse_number(request: Request) -> int:
-    """Return the ticket's number in the path. Raises NotFound if it is not a number."""
-    text = request.path_params["number"]
-    if NUMBER.fullmatch(text) is None:
-        raise NotFound(gettext("This ticket doesn’t exist, or you don’t have access to it."))
-    return int(text)
 
 
 def _query_fields(filters: TicketFilter) -> dict[str, str]:

@@ -45,6 +45,8 @@ from deskwire.workspaces.key_events import tell_bot_keys
 from deskwire.workspaces.names import initials
 from deskwire.workspaces.origin import Origin, Principal, discord_principal
 
+PAGE_SIZE = 50  # rows of a page of the API
+
 guilds = Table(
     "guilds",
     metadata,
@@ -198,6 +200,35 @@ def list_visible_guilds(tx: Connection, viewer: Viewer) -> list[Guild]:
     ids = [c.removeprefix("guild:") for c in viewer.channels if c.startswith("guild:")]
     rows = fetch_all(tx, select(guilds).where(guilds.c.id.in_(ids)), GuildRow)
     return sorted(map(guild_from_row, rows), key=lambda guild: (guild.name.casefold(), guild.id))
+
+
+def list_visible_page(
+    tx: Connection, viewer: Viewer, after: str = ""
+) -> tuple[list[Guild], str | None]:
+    """List the guilds the viewer may open, by id, and the last id if there are more.
+
+    `after`: the id after which the page begins.
+    """
+    ids = {c.removeprefix("guild:") for c in viewer.channels if c.startswith("guild:")}
+    later = sorted((each for each in ids if _age_key(each) > _age_key(after)), key=_age_key)
+    page = later[:PAGE_SIZE]
+    rows = fetch_all(tx, select(guilds).where(guilds.c.id.in_(page)), GuildRow)
+    found = sorted(map(guild_from_row, rows), key=lambda guild: _age_key(guild.id))
+    return found, page[-1] if len(later) > len(page) else None
+
+
+def _age_key(guild_id: str) -> tuple[int, str]:
+    """Order snowflakes as numbers, which is by age."""
+    return len(guild_id), guild_id
+
+
+def read_shared(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
+    """Return a guild that the viewer may open, or takes part in a ticket of. Raises NotFound."""
+    is_shared = any(grant.workspace == channels.guild(guild_id) for grant in viewer.grants)
+    guild = read_guild_unfiltered(tx, guild_id) if is_shared else None
+    if guild is None:
+        raise NotFound(gettext("This server doesn’t exist, or you don’t have access to it."))
+    return guild
 
 
 def read_visible(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
