@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Select, Text, delete, literal, select
 
 from deskwire.dispatches.claims import promote_next
 from deskwire.dispatches.store import UNFINISHED_STATES, DispatchRow, dispatches, queue
@@ -77,10 +77,25 @@ def delete_by_recipient(tx: Connection, recipient: str) -> None:
             promote_next(tx, MAIL_TARGET, row.key)
 
 
+def withdraw(tx: Connection, keys: Collection[str]) -> None:
+    """Delete the unsent mail about some objects: what it says is no longer true."""
+    theirs = (dispatches.c.target == MAIL_TARGET) & dispatches.c.key.in_(keys)
+    unsent = dispatches.c.state.in_(UNFINISHED_STATES)
+    tx.execute(delete(dispatches).where(theirs, unsent))
+
+
 def delete_by_keys(tx: Connection, keys: Collection[str]) -> None:
     """Delete all mail about some objects, sent or not."""
     theirs = (dispatches.c.target == MAIL_TARGET) & dispatches.c.key.in_(keys)
     tx.execute(delete(dispatches).where(theirs))
+
+
+def delete_orphans(tx: Connection, prefix: str, ids: Select[str]) -> None:
+    """Delete all mail about objects of one kind that are not among `ids` any more."""
+    kept = select(literal(prefix, Text) + ids.subquery().c.id)
+    theirs = dispatches.c.key.startswith(prefix, autoescape=True)
+    is_orphan = (dispatches.c.target == MAIL_TARGET) & theirs & dispatches.c.key.not_in(kept)
+    tx.execute(delete(dispatches).where(is_orphan))
 
 
 _UNFINISHED = select(dispatches).where(

@@ -50,6 +50,7 @@ def _delete_invitations(tx: Connection, organization_id: str) -> None:
     ids = tx.execute(select(invitations.c.id).where(theirs)).scalars()
     mail.delete_by_keys(tx, [mail_key(id_) for id_ in ids])
     tx.execute(delete(invitations).where(theirs))
+    mail.delete_orphans(tx, mail_key(""), select(invitations.c.id))  # of rows deleted by SQL
 
 
 def _read_row(tx: Connection, organization_id: str) -> OrganizationRow | None:

@@ -9,7 +9,7 @@ mail. The row stores digests of the links' secrets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -153,8 +153,7 @@ def invite(
     if _is_member(tx, organization.id, address):
         raise Conflict(gettext("%(address)s is already a member.", address=address))
     open_here = and_(is_open(actor.at), invitations.c.organization == organization.id)
-    replaced = update(invitations).where(open_here, invitations.c.email == address)
-    tx.execute(replaced.values(revoked_at=actor.at))
+    _withdraw_where(tx, and_(open_here, invitations.c.email == address), actor.at)
     _check_invitation_limit(tx, organization, open_here)
     shown_secret, mailed_secret = new_secret(), new_secret()
     invitation_id = _insert_invitation(
@@ -255,14 +254,23 @@ def may_invite(permissions: Collection[Permission], role: ClientRole) -> bool:
 
 def _revoke_where(tx: Connection, condition: ColumnElement[bool], actor_id: str, at: Millis) -> int:
     """Revoke the open invitations that meet `condition`. Returns their number."""
-    statement = update(invitations).where(is_open(at), condition).values(revoked_at=at)
-    rows = fetch_all(tx, statement.returning(*invitations.c), InvitationRow)
+    rows = _withdraw_where(tx, condition, at)
     for row in rows:
         workspace = channels.organization(row.organization)
         record_invitation_event(
             tx, actor_id, InvitationRevoked, workspace, row.id, row.email, row.role
         )
     return len(rows)
+
+
+def _withdraw_where(
+    tx: Connection, condition: ColumnElement[bool], at: Millis
+) -> Sequence[InvitationRow]:
+    """Mark open invitations as revoked, and delete their unsent mail; return their rows."""
+    statement = update(invitations).where(is_open(at), condition).values(revoked_at=at)
+    rows = fetch_all(tx, statement.returning(*invitations.c), InvitationRow)
+    mail.withdraw(tx, [mail_key(row.id) for row in rows])
+    return rows
 
 
 def is_open(at: Millis) -> ColumnElement[bool]:
