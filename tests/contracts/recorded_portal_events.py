@@ -27,6 +27,7 @@ from deskwire.workspaces.organizations import (
     staff,
 )
 from deskwire.workspaces.organizations.create import create_organization
+from deskwire.workspaces.organizations.invitation_expiry import expire
 from tests.fixtures.bot_deliveries import NOON
 
 PROFILE = {"slug": "acme", "about": ""}
@@ -127,6 +128,8 @@ class PortalRecorder:
         )
         yield self.invite
         yield self.revoke
+        yield self.invite
+        yield self.expire
         mode = {"visibility": "participants"}
         yield partial(self.change_organization, action=settings.set_visibility, given=mode)
         yield partial(
@@ -157,6 +160,11 @@ class PortalRecorder:
         actor = self.actor_for(tx, self.clara)
         [open_one] = invitations.list_open_invitations(tx, self.organization_id, actor.at)
         invitations.revoke(tx, actor, self.organization_id, open_one.id)
+
+    def expire(self, tx: Connection) -> None:
+        actor = self.actor_for(tx, self.clara)
+        [open_one] = invitations.list_open_invitations(tx, self.organization_id, actor.at)
+        expire(tx, open_one.id, {}, open_one.expires_at)
 
     def assign_to_colleague(self, tx: Connection) -> None:
         uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id

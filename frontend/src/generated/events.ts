@@ -27,7 +27,7 @@ export interface FileShape {
 export interface GuildDeleted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   /** revision of the guild's row */
@@ -39,7 +39,7 @@ export interface GuildDeleted {
 export interface GuildJoined {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   /** revision of the guild's row */
@@ -54,7 +54,7 @@ export interface GuildJoined {
 export interface GuildLeft {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   /** revision of the guild's row */
@@ -66,7 +66,7 @@ export interface GuildLeft {
 export interface GuildSetupComplete {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   /** revision of the guild's row */
@@ -92,7 +92,7 @@ export interface GuildSnapshot {
 export interface GuildUpdated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   /** revision of the guild's row */
@@ -104,7 +104,7 @@ export interface GuildUpdated {
 export interface InvitationAccepted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the invitation */
   invitation: string;
@@ -117,7 +117,20 @@ export interface InvitationAccepted {
 export interface InvitationCreated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
+  actor: string;
+  /** id of the invitation */
+  invitation: string;
+  /** masked, as `b…@example.org` */
+  email: string;
+  role: string;
+}
+
+/** An invitation expired before it was accepted. */
+export interface InvitationExpired {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the invitation */
   invitation: string;
@@ -130,7 +143,7 @@ export interface InvitationCreated {
 export interface InvitationRevoked {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the invitation */
   invitation: string;
@@ -161,7 +174,7 @@ export interface Line {
 export interface MemberJoined {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   member: PrincipalRef;
   role: string;
@@ -175,7 +188,7 @@ export interface MemberJoined {
 export interface MemberLeft {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   userId: string;
@@ -190,7 +203,7 @@ export interface MemberLeft {
 export interface MemberRemoved {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   member: PrincipalRef;
   /** the organization */
@@ -201,7 +214,7 @@ export interface MemberRemoved {
 export interface MemberRoleChanged {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   member: PrincipalRef;
   /** in a Discord server; empty in an organization */
@@ -230,7 +243,7 @@ export interface OldNew {
 export interface OrganizationCreated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the organization */
   organization: string;
@@ -244,7 +257,7 @@ export interface OrganizationCreated {
 export interface OrganizationDeleted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the organization */
   organization: string;
@@ -258,7 +271,7 @@ export interface OrganizationDeleted {
 export interface OrganizationRenamed {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the organization */
   organization: string;
@@ -274,7 +287,7 @@ export interface OrganizationRenamed {
 export interface OrganizationUpdated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the organization */
   organization: string;
@@ -288,7 +301,7 @@ export interface OrganizationUpdated {
 export interface OrganizationVisibilityChanged {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the organization */
   organization: string;
@@ -304,7 +317,7 @@ export interface OrganizationVisibilityChanged {
 export interface PersonChanged {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   person: string;
   name: string;
@@ -331,7 +344,7 @@ export interface PrincipalRef {
 export interface SessionCreated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** the session's public id */
   session: string;
@@ -341,7 +354,7 @@ export interface SessionCreated {
 export interface SessionRevoked {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** the session's public id */
   session: string;
@@ -351,7 +364,7 @@ export interface SessionRevoked {
 export interface TeamMemberAssigned {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   userId: string;
@@ -367,7 +380,7 @@ export interface TeamMemberAssigned {
 export interface TeamMemberUnassigned {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   userId: string;
@@ -383,7 +396,7 @@ export interface TeamMemberUnassigned {
 export interface TeamRoleCreated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   roleId: string;
@@ -398,7 +411,7 @@ export interface TeamRoleCreated {
 export interface TeamRoleDeleted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   roleId: string;
@@ -413,7 +426,7 @@ export interface TeamRoleDeleted {
 export interface TeamRoleUpdated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   roleId: string;
@@ -428,7 +441,7 @@ export interface TeamRoleUpdated {
 export interface TicketAssigned {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -461,7 +474,7 @@ export interface TicketChanges {
 export interface TicketClaimed {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -490,7 +503,7 @@ export interface TicketClaimed {
 export interface TicketClosed {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -519,7 +532,7 @@ export interface TicketClosed {
 export interface TicketCreated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -547,7 +560,7 @@ export interface TicketCreated {
 export interface TicketDeleted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -572,7 +585,7 @@ export interface TicketDeleted {
 export interface TicketFileAdded {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -598,7 +611,7 @@ export interface TicketFileAdded {
 export interface TicketFileRemoved {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -623,7 +636,7 @@ export interface TicketFileRemoved {
 export interface TicketMessageDeleted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -648,7 +661,7 @@ export interface TicketMessageDeleted {
 export interface TicketMessageEdited {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -673,7 +686,7 @@ export interface TicketMessageEdited {
 export interface TicketMessageSent {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -705,7 +718,7 @@ export interface TicketMessageSent {
 export interface TicketParticipantAdded {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -730,7 +743,7 @@ export interface TicketParticipantAdded {
 export interface TicketParticipantRemoved {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -755,7 +768,7 @@ export interface TicketParticipantRemoved {
 export interface TicketRead {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the ticket */
   ticket: string;
@@ -767,7 +780,7 @@ export interface TicketRead {
 export interface TicketReopened {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -823,7 +836,7 @@ export interface TicketSnapshot {
 export interface TicketStatusChanged {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -852,7 +865,7 @@ export interface TicketStatusChanged {
 export interface TicketUnclaimed {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -878,7 +891,7 @@ export interface TicketUnclaimed {
 export interface TicketUpdated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -943,6 +956,7 @@ export interface EventData {
   "invitation.created": InvitationCreated;
   "invitation.accepted": InvitationAccepted;
   "invitation.revoked": InvitationRevoked;
+  "invitation.expired": InvitationExpired;
 }
 
 export type EventType = keyof EventData;
@@ -990,6 +1004,7 @@ export const EVENT_TYPES = [
   "invitation.created",
   "invitation.accepted",
   "invitation.revoked",
+  "invitation.expired",
 ] as const;
 
 export const AUTHOR_KINDS = ["customer", "staff", "bot"] as const;

@@ -98,6 +98,7 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "invitation.created": null,
   "invitation.accepted": null,
   "invitation.revoked": null,
+  "invitation.expired": null,
 };
 
 /** List the changes of one event; none for a type that this build does not know. */

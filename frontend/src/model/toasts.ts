@@ -162,6 +162,7 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   "invitation.created": null,
   "invitation.accepted": null,
   "invitation.revoked": null,
+  "invitation.expired": null,
 };
 
 // Its actor is the owner of the server, whichever member added the bot.

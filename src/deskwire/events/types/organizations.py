@@ -120,6 +120,12 @@ class InvitationRevoked(InvitationEvent):
     type: ClassVar[str] = "invitation.revoked"
 
 
+class InvitationExpired(InvitationEvent):
+    """An invitation expired before it was accepted."""
+
+    type: ClassVar[str] = "invitation.expired"
+
+
 class PersonChanged(Event):
     """A person's name, picture or linked identities changed, or their account was deactivated,
     reactivated or deleted."""

@@ -28,6 +28,7 @@ from deskwire.events.types.guilds import (
 from deskwire.events.types.organizations import (
     InvitationAccepted,
     InvitationCreated,
+    InvitationExpired,
     InvitationRevoked,
     MemberJoined,
     MemberRemoved,
@@ -89,6 +90,7 @@ __all__ = [
     "GuildUpdated",
     "InvitationAccepted",
     "InvitationCreated",
+    "InvitationExpired",
     "InvitationRevoked",
     "Line",
     "LineKind",
@@ -177,6 +179,7 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     InvitationCreated,
     InvitationAccepted,
     InvitationRevoked,
+    InvitationExpired,
 )
 
 EVENT_CLASS_BY_TYPE: dict[str, type[Event]] = {event.type: event for event in EVENT_CLASSES}

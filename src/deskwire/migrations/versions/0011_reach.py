@@ -2,11 +2,13 @@
 jobs.
 
 Mail that waits becomes dispatches with the numbers it had, so that its Message-IDs stay the same.
+Each open invitation gets the timer of its expiry.
 """
 
 from __future__ import annotations
 
 import json
+import time
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,6 +26,7 @@ def upgrade() -> None:
     _create_dispatches()
     _create_jobs()
     _carry_mails_over()
+    _schedule_expiries()
     op.drop_table("mails")
     op.add_column("deliveries", sa.Column("key", sa.Text()))
 
@@ -137,3 +140,14 @@ def _carry_mails_over() -> None:
         payload |= {"text": row.text, "html": row.html}
         values = {"key": f"mail:{row.id}", "payload": json.dumps(payload, ensure_ascii=False)}
         tx.execute(insert, {**values, "due_at": row.due_at, "created_at": row.created_at})
+
+
+def _schedule_expiries() -> None:
+    schedule = sa.text(
+        "INSERT INTO dispatches (target, key, kind, payload, state, attempts, due_at, "
+        "claimed_until, created_at) "
+        "SELECT 'desk', id, 'invitation.expiry', '{}', 'ready', 0, expires_at, 0, :now "
+        "FROM invitations WHERE accepted_at IS NULL AND revoked_at IS NULL AND expires_at > :now "
+        "ORDER BY id"
+    )
+    op.get_bind().execute(schedule, {"now": time.time_ns() // 1_000_000})

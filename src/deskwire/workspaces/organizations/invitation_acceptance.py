@@ -8,6 +8,7 @@ from deskwire.accounts import mail_links, people
 from deskwire.accounts.authentication import Browser, sign_up
 from deskwire.accounts.people import Person, mask_email
 from deskwire.accounts.sessions import NewSession
+from deskwire.dispatches import timers
 from deskwire.events.access import Viewer
 from deskwire.events.types.registry import InvitationAccepted
 from deskwire.kit.clock import Millis
@@ -15,6 +16,7 @@ from deskwire.kit.errors import Forbidden, NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.invitations import (
+    EXPIRY_TIMER,
     OVER_MESSAGE,
     OWN_INVITATION_MESSAGE,
     Invitation,
@@ -64,6 +66,7 @@ def accept(tx: Connection, actor: Actor, token: str, *, sends_mail: bool = True)
     statement = statement.values(accepted_at=actor.at, accepted_by=actor.person_id)
     if tx.execute(statement).rowcount == 0:
         raise NotFound(gettext(OVER_MESSAGE))  # accepted or revoked by a concurrent request
+    timers.cancel(tx, EXPIRY_TIMER, invitation.id)
     if invitation.proves_email and person.email_verified_at is None:
         people.update_person_row(tx, person.id, email_verified_at=actor.at, at=actor.at)
     record_invitation_event(

@@ -31,11 +31,12 @@ from sqlalchemy import (
 
 from deskwire.accounts import people, rate_limit
 from deskwire.accounts.people import mask_email, parse_email
-from deskwire.dispatches import mail
+from deskwire.dispatches import mail, timers
 from deskwire.dispatches.mail import MailContent
 from deskwire.events import channels, log
 from deskwire.events.channels import STAFF_CHANNEL, PersonId, Workspace
-from deskwire.events.types.registry import InvitationAccepted, InvitationCreated, InvitationRevoked
+from deskwire.events.types.organizations import InvitationEvent
+from deskwire.events.types.registry import InvitationCreated, InvitationRevoked
 from deskwire.kit.clock import DAY, Millis
 from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import Conflict, Forbidden, NotFound
@@ -66,6 +67,7 @@ from deskwire.workspaces.organizations.permissions import (
     require_in,
 )
 
+EXPIRY_TIMER = "invitation.expiry"  # of an open invitation; its key is the invitation's id
 LIFETIME = 7 * DAY  # ms; long enough for a holiday, short enough to be harmless in a mailbox
 MAX_OPEN_INVITATIONS = 50  # per organization; each may be an unwanted mail
 
@@ -193,6 +195,7 @@ def _insert_invitation(
         **columns,
     )
     tx.execute(statement)
+    timers.schedule(tx, EXPIRY_TIMER, id_, actor.at + LIFETIME, at=actor.at)
     return id_
 
 
@@ -266,10 +269,14 @@ def _revoke_where(tx: Connection, condition: ColumnElement[bool], actor_id: str,
 def _withdraw_where(
     tx: Connection, condition: ColumnElement[bool], at: Millis
 ) -> Sequence[InvitationRow]:
-    """Mark open invitations as revoked, and delete their unsent mail; return their rows."""
+    """Mark open invitations as revoked, delete their unsent mail and their timers.
+
+    Returns their rows.
+    """
     statement = update(invitations).where(is_open(at), condition).values(revoked_at=at)
     rows = fetch_all(tx, statement.returning(*invitations.c), InvitationRow)
     mail.withdraw(tx, [mail_key(row.id) for row in rows])
+    timers.cancel_all(tx, EXPIRY_TIMER, [row.id for row in rows])
     return rows
 
 
@@ -360,7 +367,7 @@ def _read_open_row(tx: Connection, token: str, at: Millis) -> InvitationRow:
 def record_invitation_event(
     tx: Connection,
     actor_id: str,
-    event_type: type[InvitationCreated | InvitationAccepted | InvitationRevoked],
+    event_type: type[InvitationEvent],
     workspace: Workspace,
     invitation_id: str,
     email: str,
