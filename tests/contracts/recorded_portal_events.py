@@ -18,6 +18,7 @@ from deskwire.tickets.actions.create import RequestInput
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.files.attachments import files
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.mail_recipients import mark_invitations
 from deskwire.workspaces.organizations import (
     invitation_acceptance,
     invitations,
@@ -130,6 +131,8 @@ class PortalRecorder:
         yield self.revoke
         yield self.invite
         yield self.expire
+        yield self.invite
+        yield self.refuse_mail
         mode = {"visibility": "participants"}
         yield partial(self.change_organization, action=settings.set_visibility, given=mode)
         yield partial(
@@ -165,6 +168,9 @@ class PortalRecorder:
         actor = self.actor_for(tx, self.clara)
         [open_one] = invitations.list_open_invitations(tx, self.organization_id, actor.at)
         expire(tx, open_one.id, {}, open_one.expires_at)
+
+    def refuse_mail(self, tx: Connection) -> None:
+        mark_invitations(tx, "dan@desk.test", self.actor_for(tx, self.clara).at)
 
     def assign_to_colleague(self, tx: Connection) -> None:
         uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id

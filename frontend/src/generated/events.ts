@@ -152,6 +152,19 @@ export interface InvitationRevoked {
   role: string;
 }
 
+/** The mail of an invitation was refused: there is no such address. */
+export interface InvitationUndeliverable {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
+  actor: string;
+  /** id of the invitation */
+  invitation: string;
+  /** masked, as `b…@example.org` */
+  email: string;
+  role: string;
+}
+
 /** One entry of a ticket's timeline. */
 export interface Line {
   id: string;
@@ -957,6 +970,7 @@ export interface EventData {
   "invitation.accepted": InvitationAccepted;
   "invitation.revoked": InvitationRevoked;
   "invitation.expired": InvitationExpired;
+  "invitation.undeliverable": InvitationUndeliverable;
 }
 
 export type EventType = keyof EventData;
@@ -1005,6 +1019,7 @@ export const EVENT_TYPES = [
   "invitation.accepted",
   "invitation.revoked",
   "invitation.expired",
+  "invitation.undeliverable",
 ] as const;
 
 export const AUTHOR_KINDS = ["customer", "staff", "bot"] as const;

@@ -99,6 +99,7 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "invitation.accepted": null,
   "invitation.revoked": null,
   "invitation.expired": null,
+  "invitation.undeliverable": null,
 };
 
 /** List the changes of one event; none for a type that this build does not know. */

@@ -163,6 +163,7 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   "invitation.accepted": null,
   "invitation.revoked": null,
   "invitation.expired": null,
+  "invitation.undeliverable": null,
 };
 
 // Its actor is the owner of the server, whichever member added the bot.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Select, Text, delete, literal, select
 
@@ -20,6 +20,7 @@ from deskwire.kit.rows import fetch_all
 
 MAIL_TARGET = "mail"
 LINK_MAIL = "link"  # the kind of mails with a one-time link
+PROOF_MAIL = "proof"  # of those whose link proves the address; also sent if it has refused mail
 MAX_SHOWN = 50  # mails on the development page `/mail`
 
 
@@ -42,7 +43,24 @@ class Mail:
     created_at: Millis
 
 
-def queue_mail(tx: Connection, key: str, recipient: str, content: MailContent, at: Millis) -> None:
+class Recipients(Protocol):
+    """What is known about the addresses that mail is sent to."""
+
+    def find_obstacle(self, tx: Connection, kind: str, recipient: str, at: Millis) -> str | None:
+        """Return why no mail of this kind is to be sent to an address; None if it is."""
+
+    def record_refusal(self, tx: Connection, recipient: str, at: Millis) -> None:
+        """Record that an address refuses mail for good."""
+
+
+def queue_mail(
+    tx: Connection,
+    key: str,
+    recipient: str,
+    content: MailContent,
+    at: Millis,
+    kind: str = LINK_MAIL,
+) -> None:
     """Queue a mail, to be sent once this transaction has committed.
 
     `key` names what it is about (`person:ID`, `invitation:ID`): mails of one key are sent in order.
@@ -53,7 +71,7 @@ def queue_mail(tx: Connection, key: str, recipient: str, content: MailContent, a
         "text": content.text,
         "html": content.html,
     }
-    queue(tx, MAIL_TARGET, key, LINK_MAIL, payload, at=at)
+    queue(tx, MAIL_TARGET, key, kind, payload, at=at)
 
 
 def parse_mail(number: int, payload: Mapping[str, Any], created_at: Millis) -> Mail:

@@ -19,6 +19,7 @@ from deskwire.kit.db import Database
 from deskwire.settings import Settings
 from deskwire.tickets.search_rebuild import SEARCH_REBUILD
 from deskwire.webhooks.replay_job import REPLAY_PARKED
+from deskwire.workspaces.mail_recipients import MailRecipients
 from deskwire.workspaces.organizations.invitation_expiry import expire
 from deskwire.workspaces.organizations.invitations import EXPIRY_TIMER
 from deskwire.workspaces.role_audit import ROLE_AUDIT
@@ -78,4 +79,6 @@ def build_reach(settings: Settings, db: Database) -> Reach:
 
 
 def _list_targets(settings: Settings) -> list[Target]:
-    return [] if settings.smtp_server is None else [SmtpTarget(settings.smtp_server)]
+    if settings.smtp_server is None:
+        return []
+    return [SmtpTarget(settings.smtp_server, MailRecipients())]

@@ -30,6 +30,7 @@ from deskwire.events.types.organizations import (
     InvitationCreated,
     InvitationExpired,
     InvitationRevoked,
+    InvitationUndeliverable,
     MemberJoined,
     MemberRemoved,
     MemberRoleChanged,
@@ -92,6 +93,7 @@ __all__ = [
     "InvitationCreated",
     "InvitationExpired",
     "InvitationRevoked",
+    "InvitationUndeliverable",
     "Line",
     "LineKind",
     "MemberJoined",
@@ -180,6 +182,7 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     InvitationAccepted,
     InvitationRevoked,
     InvitationExpired,
+    InvitationUndeliverable,
 )
 
 EVENT_CLASS_BY_TYPE: dict[str, type[Event]] = {event.type: event for event in EVENT_CLASSES}

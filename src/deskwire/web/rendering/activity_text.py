@@ -191,6 +191,10 @@ NAMED_TEXTS = {
     "invitation.accepted": ("email", N_("%(who)s accepted the invitation for %(what)s")),
     "invitation.revoked": ("email", N_("%(who)s revoked the invitation for %(what)s")),
     "invitation.expired": ("email", N_("The invitation for %(what)s expired")),
+    "invitation.undeliverable": (
+        "email",
+        N_("The email with the invitation for %(what)s was refused"),
+    ),
 }
 PLAIN_TEXTS = {
     "guild.left": N_("%(who)s left the server – all data is kept, read-only"),

@@ -15,6 +15,7 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Forbidden, NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.organizations.invitation_events import record_invitation_event
 from deskwire.workspaces.organizations.invitations import (
     EXPIRY_TIMER,
     OVER_MESSAGE,
@@ -23,7 +24,6 @@ from deskwire.workspaces.organizations.invitations import (
     find_by_token,
     invitations,
     is_open,
-    record_invitation_event,
 )
 from deskwire.workspaces.organizations.members import add_member
 from deskwire.workspaces.organizations.organizations import Organization
@@ -67,7 +67,8 @@ def accept(tx: Connection, actor: Actor, token: str, *, sends_mail: bool = True)
     if tx.execute(statement).rowcount == 0:
         raise NotFound(gettext(OVER_MESSAGE))  # accepted or revoked by a concurrent request
     timers.cancel(tx, EXPIRY_TIMER, invitation.id)
-    if invitation.proves_email and person.email_verified_at is None:
+    is_proven = person.email_verified_at is not None and person.undeliverable_since is None
+    if invitation.proves_email and not is_proven:
         people.update_person_row(tx, person.id, email_verified_at=actor.at, at=actor.at)
     record_invitation_event(
         tx,

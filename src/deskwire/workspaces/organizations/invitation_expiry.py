@@ -12,11 +12,11 @@ from deskwire.events import channels
 from deskwire.events.types.registry import InvitationExpired
 from deskwire.kit.clock import Millis
 from deskwire.kit.rows import fetch_first
+from deskwire.workspaces.organizations.invitation_events import record_invitation_event
 from deskwire.workspaces.organizations.invitations import (
     EXPIRY_TIMER,
     InvitationRow,
     invitations,
-    record_invitation_event,
 )
 from deskwire.workspaces.organizations.organizations import organizations
 from deskwire.workspaces.origin import DESK_ACTOR

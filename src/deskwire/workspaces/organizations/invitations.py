@@ -30,12 +30,11 @@ from sqlalchemy import (
 )
 
 from deskwire.accounts import people, rate_limit
-from deskwire.accounts.people import mask_email, parse_email
+from deskwire.accounts.people import parse_email
 from deskwire.dispatches import mail, timers
 from deskwire.dispatches.mail import MailContent
-from deskwire.events import channels, log
-from deskwire.events.channels import STAFF_CHANNEL, PersonId, Workspace
-from deskwire.events.types.organizations import InvitationEvent
+from deskwire.events import channels
+from deskwire.events.channels import PersonId
 from deskwire.events.types.registry import InvitationCreated, InvitationRevoked
 from deskwire.kit.clock import DAY, Millis
 from deskwire.kit.db import acquire_advisory_lock, metadata
@@ -44,6 +43,7 @@ from deskwire.kit.i18n import N_, gettext
 from deskwire.kit.ids import hash_secret, new_id, new_secret
 from deskwire.kit.rows import fetch_all, fetch_first, fetch_one
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.organizations.invitation_events import record_invitation_event
 from deskwire.workspaces.organizations.member_permissions import (
     list_roles,
     lock_permissions,
@@ -69,6 +69,7 @@ from deskwire.workspaces.organizations.permissions import (
 
 EXPIRY_TIMER = "invitation.expiry"  # of an open invitation; its key is the invitation's id
 LIFETIME = 7 * DAY  # ms; long enough for a holiday, short enough to be harmless in a mailbox
+STRANGER_MEMORY = 30 * DAY  # ms; then mail to an address without an account is tried again
 MAX_OPEN_INVITATIONS = 50  # per organization; each may be an unwanted mail
 
 # The inviter's name, the organization's name, the link's secret.
@@ -90,6 +91,7 @@ invitations = Table(
     Column("revoked_at", BigInteger),  # ms
     Index("ix_invitations_organization", "organization"),
     Column("mailed_hash", Text),  # of the mailed link; None: no mail was sent
+    Column("refused_at", BigInteger),  # ms; its address refused mail for good
     Index("ix_invitations_email", "email"),
     Index("ix_invitations_mailed_hash", "mailed_hash", unique=True),
 )
@@ -110,6 +112,7 @@ class InvitationRow:
     accepted_by: str | None
     revoked_at: int | None
     mailed_hash: str | None
+    refused_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class Invitation:
     role: str
     expires_at: Millis
     invited_by: PersonId
+    refused_at: Millis | None = None  # when its address refused mail for good
     proves_email: bool = False  # whether it was found by the mailed link
 
 
@@ -162,6 +166,7 @@ def invite(
         tx,
         actor,
         organization,
+        None if compose_mail is None else find_refusal(tx, address, actor.at),
         email=address,
         role=role,
         token_hash=hash_secret(shown_secret),
@@ -183,7 +188,11 @@ def mail_key(invitation_id: str) -> str:
 
 
 def _insert_invitation(
-    tx: Connection, actor: Actor, organization: Organization, **columns: str | None
+    tx: Connection,
+    actor: Actor,
+    organization: Organization,
+    refused_at: Millis | None,
+    **columns: str | None,
 ) -> str:
     id_ = new_id()
     statement = insert(invitations).values(
@@ -192,11 +201,23 @@ def _insert_invitation(
         invited_by=actor.person_id,
         created_at=actor.at,
         expires_at=actor.at + LIFETIME,
+        refused_at=refused_at,
         **columns,
     )
     tx.execute(statement)
     timers.schedule(tx, EXPIRY_TIMER, id_, actor.at + LIFETIME, at=actor.at)
     return id_
+
+
+def find_refusal(tx: Connection, address: str, at: Millis) -> Millis | None:
+    """Return when an address has refused mail for good; None if it takes mail, as far as known."""
+    person = people.find_by_email(tx, address)
+    if person is not None:
+        return person.undeliverable_since
+    recent = invitations.c.refused_at > at - STRANGER_MEMORY
+    query = select(func.min(invitations.c.refused_at)).where(invitations.c.email == address, recent)
+    since: Millis | None = tx.execute(query).scalar_one()
+    return since
 
 
 def _is_member(tx: Connection, organization_id: str, email: str) -> bool:
@@ -312,7 +333,13 @@ def find_by_token(tx: Connection, token: str, at: Millis) -> tuple[Organization,
 
 def _invitation_from_row(row: InvitationRow, *, proves_email: bool = False) -> Invitation:
     return Invitation(
-        row.id, row.email, row.role, row.expires_at, row.invited_by, proves_email=proves_email
+        row.id,
+        row.email,
+        row.role,
+        row.expires_at,
+        row.invited_by,
+        row.refused_at,
+        proves_email=proves_email,
     )
 
 
@@ -362,26 +389,3 @@ def _read_open_row(tx: Connection, token: str, at: Millis) -> InvitationRow:
     if row is None:
         raise NotFound(gettext(OVER_MESSAGE))
     return row
-
-
-def record_invitation_event(
-    tx: Connection,
-    actor_id: str,
-    event_type: type[InvitationEvent],
-    workspace: Workspace,
-    invitation_id: str,
-    email: str,
-    role: str,
-) -> None:
-    """Record an event about an invitation, with its address masked.
-
-    All members receive the event and the log keeps it; only those who may invite see the address.
-    """
-    event = event_type(
-        workspace=workspace,
-        actor=actor_id,
-        invitation=invitation_id,
-        email=mask_email(email),
-        role=role,
-    )
-    log.append(tx, event, channels=[workspace, STAFF_CHANNEL])
