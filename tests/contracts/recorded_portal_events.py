@@ -18,7 +18,6 @@ from deskwire.tickets.actions.create import RequestInput
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.files.attachments import files
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.mail_recipients import mark_invitations
 from deskwire.workspaces.organizations import (
     invitation_acceptance,
     invitations,
@@ -29,6 +28,7 @@ from deskwire.workspaces.organizations import (
 )
 from deskwire.workspaces.organizations.create import create_organization
 from deskwire.workspaces.organizations.invitation_expiry import expire
+from deskwire.workspaces.organizations.mail_recipients import mark_invitations
 from tests.fixtures.bot_deliveries import NOON
 
 PROFILE = {"slug": "acme", "about": ""}

@@ -19,8 +19,8 @@ from deskwire.kit.clock import now
 from deskwire.kit.smtp_url import SmtpServer
 from deskwire.tickets.actions import offboarding
 from deskwire.web.mail_templates import MAIL_TEMPLATE_DIRECTORY
-from deskwire.workspaces.mail_recipients import MailRecipients
 from deskwire.workspaces.organizations.invitations import STRANGER_MEMORY, find_refusal
+from deskwire.workspaces.organizations.mail_recipients import MailRecipients
 from tests.fixtures.accounts import read_events
 from tests.fixtures.cast import BO, DEE, EVE, MO, UNA, Persona
 from tests.fixtures.dispatching import read_dispatches, send_due_dispatches

@@ -201,6 +201,11 @@ def mark_undeliverable(tx: Connection, person: Person, actor_id: str, at: Millis
     record_person_changed(tx, marked, actor_id, at, access_changed=False)
 
 
+def clear_undeliverable(tx: Connection, person_id: PersonId) -> Person:
+    """Forget that the address refused mail: it was changed."""
+    return update_columns(tx, person_id, {"undeliverable_since": None})
+
+
 def count_undeliverable(tx: Connection) -> int:
     """Return the number of people whose address refuses mail for good."""
     query = select(func.count()).where(people.c.undeliverable_since.is_not(None))

@@ -19,9 +19,9 @@ from deskwire.kit.db import Database
 from deskwire.settings import Settings
 from deskwire.tickets.search_rebuild import SEARCH_REBUILD
 from deskwire.webhooks.replay_job import REPLAY_PARKED
-from deskwire.workspaces.mail_recipients import MailRecipients
 from deskwire.workspaces.organizations.invitation_expiry import expire
 from deskwire.workspaces.organizations.invitations import EXPIRY_TIMER
+from deskwire.workspaces.organizations.mail_recipients import MailRecipients
 from deskwire.workspaces.role_audit import ROLE_AUDIT
 
 CONSUMERS = (ROLE_AUDIT,)  # the durable readers of the log

@@ -52,7 +52,7 @@ def _invalidate_email_links(tx: Connection, edit: DirectEdit) -> Any:  # noqa: A
     """Revoke links mailed to the old address, and clear its verification; return the row."""
     links.revoke(tx, edit.after.id, get_args(links.Purpose))
     if edit.is_changed("email_verified_at"):
-        return people.update_columns(tx, edit.after.id, {"undeliverable_since": None})
+        return people.clear_undeliverable(tx, edit.after.id)
     return people.clear_email_verification(tx, edit.after.id)
 
 
