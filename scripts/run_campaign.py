@@ -44,6 +44,12 @@ CAMPAIGNS = {
         ("tests/http/test_crash_recovery.py",),
         scale=10,
     ),
+    "dispatches": Campaign(
+        "kill servers 42 times while mails, requests, timers and an audit wait; each effect "
+        "happens once and in order",
+        ("tests/http/test_dispatches_kills.py",),
+        scale=14,
+    ),
     "histories": Campaign(
         "random histories of access, deliveries and hubs; ten times as many",
         (

@@ -31,6 +31,8 @@ from deskwire.workspaces.organizations import (
     staff,
 )
 from deskwire.workspaces.organizations.create import create_organization
+from deskwire.workspaces.organizations.invitation_expiry import expire
+from deskwire.workspaces.organizations.mail_recipients import mark_invitations
 from tests.fixtures.bot_deliveries import NOON
 
 PROFILE = {"slug": "acme", "about": ""}
@@ -134,6 +136,10 @@ class PortalRecorder:
         yield self.create_keys
         yield self.edit_keys
         yield self.revoke_keys
+        yield self.invite
+        yield self.expire
+        yield self.invite
+        yield self.refuse_mail
         mode = {"visibility": "participants"}
         yield partial(self.change_organization, action=settings.set_visibility, given=mode)
         yield partial(
@@ -181,6 +187,14 @@ class PortalRecorder:
         actor = self.actor_for(tx, self.clara)
         for key in list_live_keys(tx, true()):
             revoke_live_key(tx, key, actor.subject, actor.at)
+
+    def expire(self, tx: Connection) -> None:
+        actor = self.actor_for(tx, self.clara)
+        [open_one] = invitations.list_open_invitations(tx, self.organization_id, actor.at)
+        expire(tx, open_one.id, {}, open_one.expires_at)
+
+    def refuse_mail(self, tx: Connection) -> None:
+        mark_invitations(tx, "dan@desk.test", self.actor_for(tx, self.clara).at)
 
     def assign_to_colleague(self, tx: Connection) -> None:
         uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id

@@ -107,6 +107,21 @@ def test_an_action_that_fails_is_undone_and_tried_again(db: Database) -> None:
     assert row.attempts == 10
 
 
+def test_an_action_can_schedule_its_next_run(db: Database) -> None:
+    def ring_twice(tx: Connection, key: str, payload: Mapping[str, Any], at: int) -> None:
+        ring(tx, key, {}, at)
+        if payload:
+            schedule(tx, "ring", key, at + 5, at=at)
+
+    put(db, "a", 1, again=True)
+    for after in (1, 6, 50):
+        while db.read_sync(has_due_timers, NOON + after):
+            db.write_sync(run_due_timers, {"ring": ring_twice}, NOON + after, lambda: 1.0)
+
+    assert list_rung(db) == [("a", "1"), ("a", "6")]
+    assert [row.state for row in read_dispatches(db)] == ["done", "done"]
+
+
 def test_a_kind_of_a_newer_version_waits(db: Database) -> None:
     put(db, "a", 0, kind="sing")
     run(db, 0)

@@ -27,7 +27,7 @@ export interface FileShape {
 export interface GuildDeleted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   /** revision of the guild's row */
@@ -39,7 +39,7 @@ export interface GuildDeleted {
 export interface GuildJoined {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   /** revision of the guild's row */
@@ -54,7 +54,7 @@ export interface GuildJoined {
 export interface GuildLeft {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   /** revision of the guild's row */
@@ -66,7 +66,7 @@ export interface GuildLeft {
 export interface GuildSetupComplete {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   /** revision of the guild's row */
@@ -92,7 +92,7 @@ export interface GuildSnapshot {
 export interface GuildUpdated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   /** revision of the guild's row */
@@ -104,7 +104,7 @@ export interface GuildUpdated {
 export interface InvitationAccepted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the invitation */
   invitation: string;
@@ -117,7 +117,20 @@ export interface InvitationAccepted {
 export interface InvitationCreated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
+  actor: string;
+  /** id of the invitation */
+  invitation: string;
+  /** masked, as `b…@example.org` */
+  email: string;
+  role: string;
+}
+
+/** An invitation expired before it was accepted. */
+export interface InvitationExpired {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the invitation */
   invitation: string;
@@ -130,7 +143,20 @@ export interface InvitationCreated {
 export interface InvitationRevoked {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
+  actor: string;
+  /** id of the invitation */
+  invitation: string;
+  /** masked, as `b…@example.org` */
+  email: string;
+  role: string;
+}
+
+/** The mail of an invitation was refused: there is no such address. */
+export interface InvitationUndeliverable {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the invitation */
   invitation: string;
@@ -143,7 +169,7 @@ export interface InvitationRevoked {
 export interface KeyChanged {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** the key's public id */
   key: string;
@@ -154,7 +180,7 @@ export interface KeyChanged {
 export interface KeyCreated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** the key's public id */
   key: string;
@@ -165,7 +191,7 @@ export interface KeyCreated {
 export interface KeyRevoked {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** the key's public id */
   key: string;
@@ -194,7 +220,7 @@ export interface Line {
 export interface MemberJoined {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   member: PrincipalRef;
   role: string;
@@ -208,7 +234,7 @@ export interface MemberJoined {
 export interface MemberLeft {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   userId: string;
@@ -223,7 +249,7 @@ export interface MemberLeft {
 export interface MemberRemoved {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   member: PrincipalRef;
   /** the organization */
@@ -234,7 +260,7 @@ export interface MemberRemoved {
 export interface MemberRoleChanged {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   member: PrincipalRef;
   /** in a Discord server; empty in an organization */
@@ -263,7 +289,7 @@ export interface OldNew {
 export interface OrganizationCreated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the organization */
   organization: string;
@@ -277,7 +303,7 @@ export interface OrganizationCreated {
 export interface OrganizationDeleted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the organization */
   organization: string;
@@ -291,7 +317,7 @@ export interface OrganizationDeleted {
 export interface OrganizationRenamed {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the organization */
   organization: string;
@@ -307,7 +333,7 @@ export interface OrganizationRenamed {
 export interface OrganizationUpdated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the organization */
   organization: string;
@@ -321,7 +347,7 @@ export interface OrganizationUpdated {
 export interface OrganizationVisibilityChanged {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the organization */
   organization: string;
@@ -337,7 +363,7 @@ export interface OrganizationVisibilityChanged {
 export interface PersonChanged {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   person: string;
   name: string;
@@ -364,7 +390,7 @@ export interface PrincipalRef {
 export interface SessionCreated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** the session's public id */
   session: string;
@@ -374,7 +400,7 @@ export interface SessionCreated {
 export interface SessionRevoked {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** the session's public id */
   session: string;
@@ -384,7 +410,7 @@ export interface SessionRevoked {
 export interface TeamMemberAssigned {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   userId: string;
@@ -400,7 +426,7 @@ export interface TeamMemberAssigned {
 export interface TeamMemberUnassigned {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   userId: string;
@@ -416,7 +442,7 @@ export interface TeamMemberUnassigned {
 export interface TeamRoleCreated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   roleId: string;
@@ -431,7 +457,7 @@ export interface TeamRoleCreated {
 export interface TeamRoleDeleted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   roleId: string;
@@ -446,7 +472,7 @@ export interface TeamRoleDeleted {
 export interface TeamRoleUpdated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   guildId: string;
   roleId: string;
@@ -461,7 +487,7 @@ export interface TeamRoleUpdated {
 export interface TicketAssigned {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -494,7 +520,7 @@ export interface TicketChanges {
 export interface TicketClaimed {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -523,7 +549,7 @@ export interface TicketClaimed {
 export interface TicketClosed {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -552,7 +578,7 @@ export interface TicketClosed {
 export interface TicketCreated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -580,7 +606,7 @@ export interface TicketCreated {
 export interface TicketDeleted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -605,7 +631,7 @@ export interface TicketDeleted {
 export interface TicketFileAdded {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -631,7 +657,7 @@ export interface TicketFileAdded {
 export interface TicketFileRemoved {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -656,7 +682,7 @@ export interface TicketFileRemoved {
 export interface TicketMessageDeleted {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -681,7 +707,7 @@ export interface TicketMessageDeleted {
 export interface TicketMessageEdited {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -706,7 +732,7 @@ export interface TicketMessageEdited {
 export interface TicketMessageSent {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -738,7 +764,7 @@ export interface TicketMessageSent {
 export interface TicketParticipantAdded {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -763,7 +789,7 @@ export interface TicketParticipantAdded {
 export interface TicketParticipantRemoved {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -788,7 +814,7 @@ export interface TicketParticipantRemoved {
 export interface TicketRead {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** id of the ticket */
   ticket: string;
@@ -800,7 +826,7 @@ export interface TicketRead {
 export interface TicketReopened {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -856,7 +882,7 @@ export interface TicketSnapshot {
 export interface TicketStatusChanged {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -885,7 +911,7 @@ export interface TicketStatusChanged {
 export interface TicketUnclaimed {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -911,7 +937,7 @@ export interface TicketUnclaimed {
 export interface TicketUpdated {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
-  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk` */
   actor: string;
   /** absent for an organization's ticket */
   guildId?: string | null;
@@ -979,6 +1005,8 @@ export interface EventData {
   "key.created": KeyCreated;
   "key.revoked": KeyRevoked;
   "key.changed": KeyChanged;
+  "invitation.expired": InvitationExpired;
+  "invitation.undeliverable": InvitationUndeliverable;
 }
 
 export type EventType = keyof EventData;
@@ -1029,6 +1057,8 @@ export const EVENT_TYPES = [
   "key.created",
   "key.revoked",
   "key.changed",
+  "invitation.expired",
+  "invitation.undeliverable",
 ] as const;
 
 export const AUTHOR_KINDS = ["customer", "staff", "bot"] as const;

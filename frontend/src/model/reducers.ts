@@ -101,6 +101,8 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "key.created": null,
   "key.changed": null,
   "key.revoked": null,
+  "invitation.expired": null,
+  "invitation.undeliverable": null,
 };
 
 /** List the changes of one event; none for a type that this build does not know. */

@@ -165,6 +165,8 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   "key.created": null,
   "key.changed": null,
   "key.revoked": null,
+  "invitation.expired": null,
+  "invitation.undeliverable": null,
 };
 
 // Its actor is the owner of the server, whichever member added the bot.

@@ -28,9 +28,10 @@ def send_link(
     tx: Connection, person: Person, purpose: Purpose, compose_mail: ComposeLinkMail, at: Millis
 ) -> None:
     """Mail a person a new link. It replaces unused ones for the same purpose."""
+    kind = mail.PROOF_MAIL if purpose in VERIFY_PURPOSES else mail.LINK_MAIL
     assert person.email is not None
     content = compose_mail(person, links.issue(tx, person.id, purpose, at))
-    mail.queue_mail(tx, f"person:{person.id}", person.email, content, at)
+    mail.queue_mail(tx, f"person:{person.id}", person.email, content, at, kind)
 
 
 def request_password_reset(
@@ -71,7 +72,7 @@ def send_verification_link(
     person = people.find(tx, person_id)
     if person is None or person.email is None:
         raise Conflict(gettext("Your account has no email address to confirm."))
-    if person.email_verified_at is not None:
+    if person.email_verified_at is not None and person.undeliverable_since is None:
         raise Conflict(gettext("Your email address is already confirmed."))
     rate_limit.count_mail(tx, person.email, client_ip, at, limits)
     send_link(tx, person, "verify", compose_mail, at)

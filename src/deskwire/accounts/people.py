@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, Text, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+)
 
 from deskwire.events import channels, log
 from deskwire.events.channels import PersonId
@@ -22,7 +33,15 @@ from deskwire.kit.text import is_blank, is_control_character
 
 MAX_NAME_LENGTH = 80  # characters; longer names break every list they appear in
 # Cleared, together with the name, when a person deletes their account.
-PERSONAL_COLUMNS = ("email", "email_verified_at", "time_zone", "theme", "avatar", "seen_at")
+PERSONAL_COLUMNS = (
+    "email",
+    "email_verified_at",
+    "undeliverable_since",
+    "time_zone",
+    "theme",
+    "avatar",
+    "seen_at",
+)
 # .local, .invalid, … (RFC 6761); `.test` is accepted, because the demo and the tests use it.
 UNDELIVERABLE_DOMAINS = frozenset(SPECIAL_USE_DOMAIN_NAMES) - {"test"}
 
@@ -41,6 +60,8 @@ people = Table(
     Column("deleted_at", BigInteger),  # ms; the anonymized row of a former member remains
     Column("seen_at", BigInteger),  # ms; up to an hour behind; None: never signed in with a browser
     Column("deactivated_at", BigInteger),  # ms; sign-in is refused from then on
+    # ms; a mail server refused the address for good, and it was not verified since
+    Column("undeliverable_since", BigInteger),
     Index("ix_people_avatar", "avatar"),
 )
 
@@ -60,6 +81,7 @@ class PersonRow:
     deleted_at: int | None
     seen_at: int | None
     deactivated_at: int | None
+    undeliverable_since: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +100,7 @@ class Person:
     deleted_at: Millis | None = None
     seen_at: Millis | None = None
     deactivated_at: Millis | None = None
+    undeliverable_since: Millis | None = None
 
     @property
     def picture(self) -> str | None:
@@ -141,7 +164,11 @@ def update_person_row(
     The search index of names is not updated: to change a name, call `name_changes.rename_person`.
     """
     values = {"name": name, "email_verified_at": email_verified_at}
-    changed = {column: value for column, value in values.items() if value is not None}
+    changed: dict[str, Any] = {
+        column: value for column, value in values.items() if value is not None
+    }
+    if email_verified_at is not None:
+        changed["undeliverable_since"] = None
     person = update_columns(tx, person_id, changed)
     providers = {"linked": linked_provider, "unlinked": unlinked_provider}
     fields = {field: provider for field, provider in providers.items() if provider is not None}
@@ -164,7 +191,25 @@ def update_columns(tx: Connection, person_id: PersonId, values: dict[str, Any]) 
 
 def clear_email_verification(tx: Connection, person_id: PersonId) -> Person:
     """Mark the address unverified: it was changed, and the verification was of the old one."""
-    return update_columns(tx, person_id, {"email_verified_at": None})
+    values = {"email_verified_at": None, "undeliverable_since": None}
+    return update_columns(tx, person_id, values)
+
+
+def mark_undeliverable(tx: Connection, person: Person, actor_id: str, at: Millis) -> None:
+    """Record that a person's address refuses mail for good, until it is verified again."""
+    marked = update_columns(tx, person.id, {"undeliverable_since": at})
+    record_person_changed(tx, marked, actor_id, at, access_changed=False)
+
+
+def clear_undeliverable(tx: Connection, person_id: PersonId) -> Person:
+    """Forget that the address refused mail: it was changed."""
+    return update_columns(tx, person_id, {"undeliverable_since": None})
+
+
+def count_undeliverable(tx: Connection) -> int:
+    """Return the number of people whose address refuses mail for good."""
+    query = select(func.count()).where(people.c.undeliverable_since.is_not(None))
+    return int(tx.execute(query).scalar_one())
 
 
 def record_created(tx: Connection, person: Person, at: Millis) -> None:
@@ -314,4 +359,5 @@ def person_from_row(row: PersonRow) -> Person:
         row.deleted_at,
         row.seen_at,
         row.deactivated_at,
+        row.undeliverable_since,
     )

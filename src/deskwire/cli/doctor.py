@@ -15,6 +15,7 @@ from typing import IO
 from sqlalchemy import Connection, true
 from sqlalchemy.exc import OperationalError
 
+from deskwire.accounts import people
 from deskwire.direct_edits.change_log import list_problems
 from deskwire.dispatches.admin import count_by_target_and_state
 from deskwire.events.consumers.admin import ConsumerState, list_consumers
@@ -131,6 +132,7 @@ def _check_contents(tx: Connection) -> list[Finding]:
         *map(_check_consumer, list_consumers(tx)),
         *_check_dispatches(count_by_target_and_state(tx)),
         *map(_check_key, needing_attention(describe_keys(tx, list_live_keys(tx, true()), now()))),
+        *_check_addresses(tx),
     ]
 
 
@@ -162,6 +164,14 @@ def _check_dispatches(counts: dict[tuple[str, str], int]) -> list[Finding]:
             )
             findings.append(Finding(False, text))
     return findings
+
+
+def _check_addresses(tx: Connection) -> list[Finding]:
+    """Report the people whose address refuses mail."""
+    if not (count := people.count_undeliverable(tx)):
+        return []
+    text = f"{count:,} people have an address that refuses mail (/admin/people?group=undeliverable)"
+    return [Finding(False, text)]
 
 
 def _check_consumer(state: ConsumerState) -> Finding:

@@ -89,7 +89,7 @@ def claim_due(
 ) -> list[Dispatch]:
     """Claim dispatches that are due, those that have waited longest first.
 
-    Marks those that are too old as dead.
+    Marks those that are too old as dead, and those that are not to be sent any more as done.
     """
     acquire_advisory_lock(tx, f"dispatches {target.name}")
     _admit_new(tx, target)
@@ -97,8 +97,12 @@ def claim_due(
     for row in chain.from_iterable(_read_due(tx, target, at, each) for each in wanted):
         if target.max_age is not None and row.created_at <= at - target.max_age:
             _finish(tx, target, row.id, row.key, "dead", at, last_error=row.last_error or TOO_OLD)
+            continue
+        dispatch = _claim(row)
+        if (obstacle := target.find_obstacle(tx, dispatch, at)) is not None:
+            _finish(tx, target, row.id, row.key, "done", at, result=_clip(obstacle))
         else:
-            claimed.append(_claim(row))
+            claimed.append(dispatch)
     if claimed:
         values = [{"of": each.id, "claim": each.claim, "until": at + LEASE} for each in claimed]
         tx.execute(_CLAIM, values)
@@ -177,6 +181,8 @@ def _settle_refusal(
     jitter: Jitter,
 ) -> None:
     attempts = dispatch.attempts + 1
+    if refused.recipient_gone:
+        target.record_gone(tx, dispatch, at)
     if refused.permanent or attempts >= MAX_ATTEMPTS:
         _finish(
             tx,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Select, Text, delete, literal, select
 
 from deskwire.dispatches.claims import promote_next
 from deskwire.dispatches.store import UNFINISHED_STATES, DispatchRow, dispatches, queue
@@ -20,6 +20,7 @@ from deskwire.kit.rows import fetch_all
 
 MAIL_TARGET = "mail"
 LINK_MAIL = "link"  # the kind of mails with a one-time link
+PROOF_MAIL = "proof"  # of those whose link proves the address; also sent if it has refused mail
 MAX_SHOWN = 50  # mails on the development page `/mail`
 
 
@@ -42,7 +43,24 @@ class Mail:
     created_at: Millis
 
 
-def queue_mail(tx: Connection, key: str, recipient: str, content: MailContent, at: Millis) -> None:
+class Recipients(Protocol):
+    """What is known about the addresses that mail is sent to."""
+
+    def find_obstacle(self, tx: Connection, kind: str, recipient: str, at: Millis) -> str | None:
+        """Return why no mail of this kind is to be sent to an address; None if it is."""
+
+    def record_refusal(self, tx: Connection, recipient: str, at: Millis) -> None:
+        """Record that an address refuses mail for good."""
+
+
+def queue_mail(
+    tx: Connection,
+    key: str,
+    recipient: str,
+    content: MailContent,
+    at: Millis,
+    kind: str = LINK_MAIL,
+) -> None:
     """Queue a mail, to be sent once this transaction has committed.
 
     `key` names what it is about (`person:ID`, `invitation:ID`): mails of one key are sent in order.
@@ -53,7 +71,7 @@ def queue_mail(tx: Connection, key: str, recipient: str, content: MailContent, a
         "text": content.text,
         "html": content.html,
     }
-    queue(tx, MAIL_TARGET, key, LINK_MAIL, payload, at=at)
+    queue(tx, MAIL_TARGET, key, kind, payload, at=at)
 
 
 def parse_mail(number: int, payload: Mapping[str, Any], created_at: Millis) -> Mail:
@@ -77,10 +95,25 @@ def delete_by_recipient(tx: Connection, recipient: str) -> None:
             promote_next(tx, MAIL_TARGET, row.key)
 
 
+def withdraw(tx: Connection, keys: Collection[str]) -> None:
+    """Delete the unsent mail about some objects: what it says is no longer true."""
+    theirs = (dispatches.c.target == MAIL_TARGET) & dispatches.c.key.in_(keys)
+    unsent = dispatches.c.state.in_(UNFINISHED_STATES)
+    tx.execute(delete(dispatches).where(theirs, unsent))
+
+
 def delete_by_keys(tx: Connection, keys: Collection[str]) -> None:
     """Delete all mail about some objects, sent or not."""
     theirs = (dispatches.c.target == MAIL_TARGET) & dispatches.c.key.in_(keys)
     tx.execute(delete(dispatches).where(theirs))
+
+
+def delete_orphans(tx: Connection, prefix: str, ids: Select[str]) -> None:
+    """Delete all mail about objects of one kind that are not among `ids` any more."""
+    kept = select(literal(prefix, Text) + ids.subquery().c.id)
+    theirs = dispatches.c.key.startswith(prefix, autoescape=True)
+    is_orphan = (dispatches.c.target == MAIL_TARGET) & theirs & dispatches.c.key.not_in(kept)
+    tx.execute(delete(dispatches).where(is_orphan))
 
 
 _UNFINISHED = select(dispatches).where(

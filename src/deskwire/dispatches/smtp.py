@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -12,8 +14,9 @@ from email.utils import format_datetime, parseaddr
 from typing import Literal
 
 import aiosmtplib
+from sqlalchemy import Connection
 
-from deskwire.dispatches.mail import MAIL_TARGET, Mail, parse_mail
+from deskwire.dispatches.mail import MAIL_TARGET, Mail, Recipients, parse_mail
 from deskwire.dispatches.store import Dispatch
 from deskwire.dispatches.target import BeginFunction, Done, Outcome, Refused, Unavailable
 from deskwire.kit.clock import DAY, Millis
@@ -26,6 +29,12 @@ SEND_TIMEOUT = 30.0  # s per mail, from connecting to acceptance; shorter than a
 STOP_TIMEOUT = 6.0  # s to end a mail that the server may have accepted; Docker kills after 10 s
 CONNECTIONS = 4  # at the same time; many servers refuse more from one client
 MAX_AGE = DAY  # ms; older mail would surprise its reader, and its links have expired
+
+LOGIN_CODES = frozenset({530, 534, 535, 538})  # replies: log in first, or otherwise (RFC 4954)
+ADDRESS_CODES = frozenset({550, 551, 553, 556})  # replies that may be about the address
+# Of those with a second code: no such mailbox, domain or syntax, it moved, or it is disabled.
+ADDRESS_ENHANCED_CODES = frozenset({"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+ENHANCED_CODE = re.compile(r"5\.\d{1,3}\.\d{1,3}(?!\S)")
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +50,22 @@ class SmtpTarget:
     on_dead: Literal["blocks", "skips"] = "skips"
     has_secrets = True
 
-    def __init__(self, server: SmtpServer) -> None:
+    def __init__(self, server: SmtpServer, recipients: Recipients | None = None) -> None:
         self._server = server
+        self._recipients = recipients
         self._goodbyes = set[asyncio.Task[None]]()
+
+    def find_obstacle(self, tx: Connection, dispatch: Dispatch, at: Millis) -> str | None:
+        """Return why nothing is sent to the recipient of a mail."""
+        if self._recipients is None:
+            return None
+        recipient = dispatch.payload["recipient"]
+        return self._recipients.find_obstacle(tx, dispatch.kind, recipient, at)
+
+    def record_gone(self, tx: Connection, dispatch: Dispatch, at: Millis) -> None:
+        """Record that the recipient of a mail was refused for good."""
+        if self._recipients is not None:
+            self._recipients.record_refusal(tx, dispatch.payload["recipient"], at)
 
     async def send(self, dispatch: Dispatch, begin: BeginFunction) -> Outcome:
         """Send one mail. Neither recipient nor content are logged: links in it are secrets."""
@@ -87,7 +109,7 @@ class SmtpTarget:
                 has_begun = True
                 await client.send_message(message, recipients=[mail.recipient])
         except aiosmtplib.SMTPRecipientsRefused as error:
-            return _judge("the recipient", error.recipients[0].code)
+            return _judge_recipient(error.recipients[0])
         except aiosmtplib.SMTPSenderRefused as error:  # it refuses us, not this mail
             return Unavailable(f"the mail server refused the sender ({error.code})")
         except aiosmtplib.SMTPDataError as error:
@@ -122,6 +144,22 @@ class SmtpTarget:
             await client.login(server.user, server.password or "")
 
 
+def _judge_recipient(refused: aiosmtplib.SMTPRecipientRefused) -> Outcome:
+    """Return the outcome of a reply about the recipient.
+
+    Only some codes say that the address itself does not exist. Others are about the server that
+    asks: it must log in first, may not relay, or is on a list (RFC 5321, RFC 3463).
+    """
+    code, found = refused.code, ENHANCED_CODE.match(refused.message)
+    if code in LOGIN_CODES:
+        return Unavailable(f"the mail server refused to relay without a login ({code})")
+    outcome = _judge("the recipient", code)
+    is_address = code in ADDRESS_CODES and (found is None or found[0] in ADDRESS_ENHANCED_CODES)
+    if isinstance(outcome, Refused) and is_address:
+        return replace(outcome, recipient_gone=True)
+    return outcome
+
+
 def _judge(what: str, code: int) -> Outcome:
     """Return the outcome of a reply about this mail: 421 means that the server goes away."""
     reason = f"the mail server refused {what} ({code})"
@@ -150,6 +188,7 @@ def build_message(mail: Mail, from_address: str) -> EmailMessage:
     domain = parseaddr(from_address)[1].rpartition("@")[2]
     message["Message-ID"] = f"<deskwire.{mail.number}.{mail.created_at}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses out-of-office replies
+    message["X-Auto-Response-Suppress"] = "All"  # the same for Exchange (MS-OXCMAIL 2.2.3.2.14)
     message.set_content(mail.content.text)
     message.add_alternative(mail.content.html, subtype="html")
     return message

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from sqlalchemy import Connection
+
 from deskwire.dispatches.store import Dispatch
 from deskwire.kit.clock import Millis
 
@@ -29,11 +31,13 @@ class Done:
 class Refused:
     """The other side judged this effect, and refused it. It counts as an attempt.
 
-    `permanent`: trying again will not help. `retry_after` is in s, if the answer said so.
+    `permanent`: trying again will not help. `recipient_gone`: nor will any other effect on this
+    recipient be accepted. `retry_after` is in s, if the answer said so.
     """
 
     reason: str
     permanent: bool = False
+    recipient_gone: bool = False
     retry_after: float | None = None
 
 
@@ -67,6 +71,12 @@ class Target(Protocol):
     # What a dead dispatch does to the later ones of its key: they wait for an operator, or go on.
     on_dead: Literal["blocks", "skips"]
     has_secrets: bool  # whether payloads are emptied once they are done or dead
+
+    def find_obstacle(self, tx: Connection, dispatch: Dispatch, at: Millis) -> str | None:
+        """Return why a dispatch is not to be sent any more, as its result; None if it is."""
+
+    def record_gone(self, tx: Connection, dispatch: Dispatch, at: Millis) -> None:
+        """Record that the recipient is gone, in the transaction that records the outcome."""
 
     async def send(self, dispatch: Dispatch, begin: BeginFunction) -> Outcome:
         """Send one dispatch; call `begin` before the other side may act.

@@ -10,7 +10,7 @@ import json
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Integer, bindparam, delete, insert, select, update
@@ -20,7 +20,7 @@ from deskwire.dispatches.claims import MAX_ATTEMPTS, Jitter, retry_delay
 from deskwire.dispatches.store import TIMERS, DispatchRow, dispatches
 from deskwire.kit.backoff import FIRST_DELAY, Backoff, wait_for_event
 from deskwire.kit.clock import HOUR, Clock, Millis, now
-from deskwire.kit.db import Database, acquire_advisory_lock, savepoint
+from deskwire.kit.db import Database, acquire_advisory_lock, pad_in_list, savepoint
 from deskwire.kit.rows import fetch_all
 
 POLL_INTERVAL = 1.0  # s; a timer is at most this late
@@ -54,7 +54,13 @@ def schedule(
 
 def cancel(tx: Connection, kind: str, key: str) -> None:
     """Forget a timer; do nothing if there is none."""
-    tx.execute(delete(dispatches).where(_is_pending(kind, key)))
+    cancel_all(tx, kind, [key])
+
+
+def cancel_all(tx: Connection, kind: str, keys: Collection[str]) -> None:
+    """Forget the timers of several keys."""
+    if keys:
+        tx.execute(delete(dispatches).where(_is_pending(kind, *keys)))
 
 
 def run_due_timers(
@@ -67,9 +73,9 @@ def run_due_timers(
     acquire_advisory_lock(tx, f"dispatches {TIMERS}")
     outcomes = Counter[str]()
     for row in fetch_all(tx, _DUE, DispatchRow, {"by": at, "at_most": TIMERS_PER_TRANSACTION}):
-        values = _run(tx, actions, row, at, jitter)
-        tx.execute(update(dispatches).where(dispatches.c.id == row.id).values(values))
-        outcomes["refused" if "last_error" in values else "done"] += 1
+        if (values := _run_and_find_problem(tx, actions, row, at, jitter)) is not None:
+            _update(tx, row, values)
+        outcomes["done" if values is None else "refused"] += 1
     return outcomes
 
 
@@ -110,20 +116,22 @@ class TimerRunner:
                 await wait_for_event(self._wake_event, POLL_INTERVAL)
 
 
-def _run(
+def _run_and_find_problem(
     tx: Connection,
     actions: Mapping[str, TimerAction],
     row: DispatchRow,
     at: Millis,
     jitter: Jitter,
-) -> dict[str, Any]:
-    """Run one timer; return the new values of its row."""
+) -> dict[str, Any] | None:
+    """Run one timer and finish it; if that fails, return the new values of its row."""
     action = actions.get(row.kind)
     if action is None:
         error = f"this version knows no timer {row.kind!r}"
         return {"due_at": at + UNKNOWN_KIND_DELAY, "last_error": error}
     try:
         with savepoint(tx):
+            # Before the action, which may schedule the next timer of this kind and key.
+            _update(tx, row, {"state": "done", "finished_at": at})
             action(tx, row.key, json.loads(row.payload), at)
     except (OperationalError, InterfaceError):
         raise
@@ -133,13 +141,17 @@ def _run(
         if row.attempts + 1 >= MAX_ATTEMPTS:
             return {**values, "state": "dead", "finished_at": at}
         return {**values, "due_at": at + retry_delay(row.attempts + 1, jitter)}
-    return {"state": "done", "finished_at": at}
+    return None
 
 
-def _is_pending(kind: str, key: str) -> Any:  # noqa: ANN401
+def _update(tx: Connection, row: DispatchRow, values: Mapping[str, Any]) -> None:
+    tx.execute(update(dispatches).where(dispatches.c.id == row.id).values(values))
+
+
+def _is_pending(kind: str, *keys: str) -> Any:  # noqa: ANN401
     return (
         (dispatches.c.target == TIMERS)
-        & (dispatches.c.key == key)
+        & dispatches.c.key.in_(pad_in_list(keys))
         & (dispatches.c.kind == kind)
         & dispatches.c.state.in_(("ready", "held"))
     )

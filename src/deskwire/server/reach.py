@@ -19,10 +19,13 @@ from deskwire.kit.db import Database
 from deskwire.settings import Settings
 from deskwire.tickets.search_rebuild import SEARCH_REBUILD
 from deskwire.webhooks.replay_job import REPLAY_PARKED
+from deskwire.workspaces.organizations.invitation_expiry import expire
+from deskwire.workspaces.organizations.invitations import EXPIRY_TIMER
+from deskwire.workspaces.organizations.mail_recipients import MailRecipients
 from deskwire.workspaces.role_audit import ROLE_AUDIT
 
 CONSUMERS = (ROLE_AUDIT,)  # the durable readers of the log
-TIMER_ACTIONS: Mapping[str, TimerAction] = {}  # what timers do, by kind
+TIMER_ACTIONS: Mapping[str, TimerAction] = {EXPIRY_TIMER: expire}  # what timers do, by kind
 JOB_KINDS: Mapping[str, JobKind] = {each.name: each for each in (SEARCH_REBUILD, REPLAY_PARKED)}
 NOTICE_INTERVAL = 0.15  # s; the least time between two refreshes of a page that shows dispatches
 
@@ -76,4 +79,6 @@ def build_reach(settings: Settings, db: Database) -> Reach:
 
 
 def _list_targets(settings: Settings) -> list[Target]:
-    return [] if settings.smtp_server is None else [SmtpTarget(settings.smtp_server)]
+    if settings.smtp_server is None:
+        return []
+    return [SmtpTarget(settings.smtp_server, MailRecipients())]

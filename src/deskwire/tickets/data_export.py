@@ -119,6 +119,7 @@ def _export_person(person: Person) -> dict[str, Any]:
         "name": person.name,
         "email": person.email,
         "email_verified_at": _format_optional_time(person.email_verified_at),
+        "undeliverable_since": _format_optional_time(person.undeliverable_since),
         "created_at": format_iso(person.created_at),
         "time_zone": person.time_zone,
         "theme": person.theme,

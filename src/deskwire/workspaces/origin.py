@@ -10,6 +10,7 @@ from deskwire.kit.clock import Millis
 
 Principal = str  # a person's id, "discord:ID", or "key:ID" of an API key
 DIRECT_EDIT_ACTOR: Principal = "sql"  # the actor of edits made directly in the database
+DESK_ACTOR: Principal = "desk"  # the actor of what happens by itself at its time
 
 
 def discord_principal(snowflake: str) -> Principal:

@@ -120,6 +120,18 @@ class InvitationRevoked(InvitationEvent):
     type: ClassVar[str] = "invitation.revoked"
 
 
+class InvitationExpired(InvitationEvent):
+    """An invitation expired before it was accepted."""
+
+    type: ClassVar[str] = "invitation.expired"
+
+
+class InvitationUndeliverable(InvitationEvent):
+    """The mail of an invitation was refused: there is no such address."""
+
+    type: ClassVar[str] = "invitation.undeliverable"
+
+
 class PersonChanged(Event):
     """A person's name, picture or linked identities changed, or their account was deactivated,
     reactivated or deleted."""

@@ -29,7 +29,9 @@ from deskwire.events.types.keys import KeyChanged, KeyCreated, KeyEvent, KeyRevo
 from deskwire.events.types.organizations import (
     InvitationAccepted,
     InvitationCreated,
+    InvitationExpired,
     InvitationRevoked,
+    InvitationUndeliverable,
     MemberJoined,
     MemberRemoved,
     MemberRoleChanged,
@@ -90,7 +92,9 @@ __all__ = [
     "GuildUpdated",
     "InvitationAccepted",
     "InvitationCreated",
+    "InvitationExpired",
     "InvitationRevoked",
+    "InvitationUndeliverable",
     "KeyChanged",
     "KeyCreated",
     "KeyEvent",
@@ -185,6 +189,8 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     KeyCreated,
     KeyRevoked,
     KeyChanged,
+    InvitationExpired,
+    InvitationUndeliverable,
 )
 
 EVENT_CLASS_BY_TYPE: dict[str, type[Event]] = {event.type: event for event in EVENT_CLASSES}

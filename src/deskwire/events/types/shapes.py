@@ -111,4 +111,4 @@ class Event(BaseModel):
     aspects: ClassVar[frozenset[Aspect]]  # what it changes on pages
 
     workspace: str | None = Field(default=None, description="`guild:ID` or `org:ID`")
-    actor: str = Field(description="a person's id, or `discord:ID`, `bot`, `shell`, `sql`")
+    actor: str = Field(description="a person's id, or `discord:ID`, `bot`, `shell`, `sql`, `desk`")

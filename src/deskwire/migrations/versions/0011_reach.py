@@ -2,11 +2,13 @@
 jobs.
 
 Mail that waits becomes dispatches with the numbers it had, so that its Message-IDs stay the same.
+Each open invitation gets the timer of its expiry.
 """
 
 from __future__ import annotations
 
 import json
+import time
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +18,40 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
+PEOPLE = (  # the columns that the triggers record
+    "id",
+    "name",
+    "email",
+    "email_verified_at",
+    "revision",
+    "created_at",
+    "time_zone",
+    "theme",
+    "avatar",
+    "deleted_at",
+    "seen_at",
+    "deactivated_at",
+    "undeliverable_since",
+)
+_NOTE = "INSERT INTO outside_changes (table_name, row_key, kind, before, at)"
+_NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+_TRIGGERS = {
+    "replace": """CREATE TRIGGER outside_people_replace BEFORE INSERT ON people WHEN NEW.revision = 0
+BEGIN
+    {note} SELECT 'people', json_array(NEW.id), 'delete', json_object({was}), {now}
+        FROM people AS was WHERE id = NEW.id;
+END""",
+    "update": """CREATE TRIGGER outside_people_update AFTER UPDATE ON people
+WHEN NEW.revision = OLD.revision
+BEGIN
+    {note} VALUES ('people', json_array(NEW.id), 'update', json_object({old}), {now});
+    UPDATE people SET revision = OLD.revision + 1 WHERE id = NEW.id;
+END""",
+    "delete": """CREATE TRIGGER outside_people_delete AFTER DELETE ON people WHEN OLD.revision >= 0
+BEGIN
+    {note} VALUES ('people', json_array(OLD.id), 'delete', json_object({old}), {now});
+END""",
+}
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -24,8 +60,13 @@ def upgrade() -> None:
     _create_dispatches()
     _create_jobs()
     _carry_mails_over()
+    _schedule_expiries()
     op.drop_table("mails")
     op.add_column("deliveries", sa.Column("key", sa.Text()))
+    op.add_column("invitations", sa.Column("refused_at", sa.BigInteger()))
+    op.add_column("people", sa.Column("undeliverable_since", sa.BigInteger()))
+    if op.get_bind().dialect.name == "sqlite":  # PostgreSQL's triggers record whole rows
+        _record_new_column_of_people()
 
 
 def _create_consumers() -> None:
@@ -137,3 +178,26 @@ def _carry_mails_over() -> None:
         payload |= {"text": row.text, "html": row.html}
         values = {"key": f"mail:{row.id}", "payload": json.dumps(payload, ensure_ascii=False)}
         tx.execute(insert, {**values, "due_at": row.due_at, "created_at": row.created_at})
+
+
+def _schedule_expiries() -> None:
+    schedule = sa.text(
+        "INSERT INTO dispatches (target, key, kind, payload, state, attempts, due_at, "
+        "claimed_until, created_at) "
+        "SELECT 'desk', id, 'invitation.expiry', '{}', 'ready', 0, expires_at, 0, :now "
+        "FROM invitations WHERE accepted_at IS NULL AND revoked_at IS NULL AND expires_at > :now "
+        "ORDER BY id"
+    )
+    op.get_bind().execute(schedule, {"now": time.time_ns() // 1_000_000})
+
+
+def _record_new_column_of_people() -> None:
+    words = {
+        "note": _NOTE,
+        "now": _NOW,
+        "old": ", ".join(f"'{name}', OLD.{name}" for name in PEOPLE),
+        "was": ", ".join(f"'{name}', was.{name}" for name in PEOPLE),
+    }
+    for name, statement in _TRIGGERS.items():
+        op.execute(f"DROP TRIGGER outside_people_{name}")
+        op.get_bind().exec_driver_sql(statement.format(**words))

@@ -51,11 +51,9 @@ def record_person_edit(tx: Connection, edit: DirectEdit) -> None:
 def _invalidate_email_links(tx: Connection, edit: DirectEdit) -> Any:  # noqa: ANN401 - a row
     """Revoke links mailed to the old address, and clear its verification; return the row."""
     links.revoke(tx, edit.after.id, get_args(links.Purpose))
-    return (
-        edit.after
-        if edit.is_changed("email_verified_at")
-        else people.clear_email_verification(tx, edit.after.id)
-    )
+    if edit.is_changed("email_verified_at"):
+        return people.clear_undeliverable(tx, edit.after.id)
+    return people.clear_email_verification(tx, edit.after.id)
 
 
 def _can_sign_in(row: Any) -> bool:  # noqa: ANN401 - a row, or None

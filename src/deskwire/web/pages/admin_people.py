@@ -37,7 +37,12 @@ from deskwire.workspaces.organizations.permissions import (
     permissions_in,
 )
 
-GROUP_LABELS = {"all": N_("Everyone"), "team": N_("Team members"), "deactivated": N_("Deactivated")}
+GROUP_LABELS = {
+    "all": N_("Everyone"),
+    "team": N_("Team members"),
+    "deactivated": N_("Deactivated"),
+    "undeliverable": N_("Email refused"),
+}
 DONE_MESSAGES = {
     "role": N_("Role changed."),
     "take-role": N_("Removed from the team."),

@@ -21,11 +21,11 @@ from deskwire.tickets.request_fields import read_event_changes
 from deskwire.tickets.statuses import STATUS_LABELS
 from deskwire.tickets.timeline_text import UPDATED_SENTENCES, describe_event
 from deskwire.workspaces.names import placeholder_name
-from deskwire.workspaces.origin import Principal
+from deskwire.workspaces.origin import DESK_ACTOR, Principal
 
 Fields = Mapping[str, Any]
 
-SYSTEM_ACTORS = {"bot": N_("The bot"), "shell": N_("The operator")}
+SYSTEM_ACTORS = {"bot": N_("The bot"), "shell": N_("The operator"), DESK_ACTOR: N_("Deskwire")}
 PLACEHOLDER = re.compile(r"%\((who|what)\)s")
 
 
@@ -190,6 +190,11 @@ NAMED_TEXTS = {
     "invitation.created": ("email", N_("%(who)s invited %(what)s")),
     "invitation.accepted": ("email", N_("%(who)s accepted the invitation for %(what)s")),
     "invitation.revoked": ("email", N_("%(who)s revoked the invitation for %(what)s")),
+    "invitation.expired": ("email", N_("The invitation for %(what)s expired")),
+    "invitation.undeliverable": (
+        "email",
+        N_("The email with the invitation for %(what)s was refused"),
+    ),
 }
 PLAIN_TEXTS = {
     "guild.left": N_("%(who)s left the server – all data is kept, read-only"),

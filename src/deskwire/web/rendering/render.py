@@ -90,6 +90,7 @@ class PageContext:
     time_zone: str | None = None  # IANA name; None for the browser's
     active_workspace: Workspace | None = None  # the active organization, or the only one
     is_unverified: bool = False  # the email address can be verified and is not
+    undeliverable_since: Millis | None = None  # ms; the email address refuses mail for good
     has_local_mailbox: bool = False  # mails are not sent, but shown at /mail
     language: str = "en"  # HTML's `lang`
     browser_translations: Mapping[str, object] | None = None  # for scripts; None for English
@@ -141,11 +142,16 @@ class Renderer:
             person.theme if person is not None else None,
             person.time_zone if person is not None else None,
             _active_workspace(request, viewer) if isinstance(viewer, Viewer) else None,
-            self._deps.mail_templates.is_enabled and _is_unverified(person),
+            self._sends_mail and _is_unverified(person),
+            person.undeliverable_since if person is not None and self._sends_mail else None,
             self._deps.mail_templates.mode == "kept",
             self._language,
             self._browser_translations,
         )
+
+    @property
+    def _sends_mail(self) -> bool:
+        return self._deps.mail_templates.is_enabled
 
 
 def _is_unverified(person: Person | None) -> bool:

@@ -42,7 +42,7 @@ from deskwire.workspaces.organizations.permissions import Permission, is_staff, 
 PAGE_SIZE = 50  # rows, about two screens; beyond that people search
 MAX_QUERY_LENGTH = 200  # characters
 
-Group = Literal["all", "team", "deactivated"]
+Group = Literal["all", "team", "deactivated", "undeliverable"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 
 
@@ -139,6 +139,8 @@ def search_people(
         conditions.append(people.c.id.in_(staff.where(org.c.internal)))
     if filters.group == "deactivated":
         conditions.append(people.c.deactivated_at.is_not(None))
+    if filters.group == "undeliverable":
+        conditions.append(people.c.undeliverable_since.is_not(None))
     rows, after = _read_page(tx, select(people).where(*conditions), people.c.id, PersonRow)
     return _with_memberships(tx, [person_from_row(row) for row in rows]), after
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, select, update
 
-from deskwire.dispatches import mail
+from deskwire.dispatches import mail, timers
 from deskwire.kit.rows import fetch_first
 from deskwire.workspaces.name_index import name_words
 from deskwire.workspaces.organizations.categories import categories
-from deskwire.workspaces.organizations.invitations import invitations, mail_key
+from deskwire.workspaces.organizations.invitations import EXPIRY_TIMER, invitations, mail_key
 from deskwire.workspaces.organizations.organizations import OrganizationRow, organizations
 
 WORDS_PER_SLICE = 500  # rows; an organization has a few words per person
@@ -45,11 +45,13 @@ def erase_organization(tx: Connection, organization_id: str) -> bool:
 
 
 def _delete_invitations(tx: Connection, organization_id: str) -> None:
-    """Delete an organization's invitations, and the mail that brought them."""
+    """Delete an organization's invitations, with their timers and the mail that brought them."""
     theirs = invitations.c.organization == organization_id
-    ids = tx.execute(select(invitations.c.id).where(theirs)).scalars()
+    ids = tx.execute(select(invitations.c.id).where(theirs)).scalars().all()
     mail.delete_by_keys(tx, [mail_key(id_) for id_ in ids])
+    timers.cancel_all(tx, EXPIRY_TIMER, ids)
     tx.execute(delete(invitations).where(theirs))
+    mail.delete_orphans(tx, mail_key(""), select(invitations.c.id))  # of rows deleted by SQL
 
 
 def _read_row(tx: Connection, organization_id: str) -> OrganizationRow | None:

@@ -8,20 +8,22 @@ from deskwire.accounts import mail_links, people
 from deskwire.accounts.authentication import Browser, sign_up
 from deskwire.accounts.people import Person, mask_email
 from deskwire.accounts.sessions import NewSession
+from deskwire.dispatches import timers
 from deskwire.events.access import Viewer
 from deskwire.events.types.registry import InvitationAccepted
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Forbidden, NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.organizations.invitation_events import record_invitation_event
 from deskwire.workspaces.organizations.invitations import (
+    EXPIRY_TIMER,
     OVER_MESSAGE,
     OWN_INVITATION_MESSAGE,
     Invitation,
     find_by_token,
     invitations,
     is_open,
-    record_invitation_event,
 )
 from deskwire.workspaces.organizations.members import add_member
 from deskwire.workspaces.organizations.organizations import Organization
@@ -64,7 +66,9 @@ def accept(tx: Connection, actor: Actor, token: str, *, sends_mail: bool = True)
     statement = statement.values(accepted_at=actor.at, accepted_by=actor.person_id)
     if tx.execute(statement).rowcount == 0:
         raise NotFound(gettext(OVER_MESSAGE))  # accepted or revoked by a concurrent request
-    if invitation.proves_email and person.email_verified_at is None:
+    timers.cancel(tx, EXPIRY_TIMER, invitation.id)
+    is_proven = person.email_verified_at is not None and person.undeliverable_since is None
+    if invitation.proves_email and not is_proven:
         people.update_person_row(tx, person.id, email_verified_at=actor.at, at=actor.at)
     record_invitation_event(
         tx,

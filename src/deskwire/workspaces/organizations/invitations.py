@@ -9,7 +9,7 @@ mail. The row stores digests of the links' secrets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -30,12 +30,12 @@ from sqlalchemy import (
 )
 
 from deskwire.accounts import people, rate_limit
-from deskwire.accounts.people import mask_email, parse_email
-from deskwire.dispatches import mail
+from deskwire.accounts.people import parse_email
+from deskwire.dispatches import mail, timers
 from deskwire.dispatches.mail import MailContent
-from deskwire.events import channels, log
-from deskwire.events.channels import STAFF_CHANNEL, PersonId, Workspace
-from deskwire.events.types.registry import InvitationAccepted, InvitationCreated, InvitationRevoked
+from deskwire.events import channels
+from deskwire.events.channels import PersonId
+from deskwire.events.types.registry import InvitationCreated, InvitationRevoked
 from deskwire.kit.clock import DAY, Millis
 from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import Conflict, Forbidden, NotFound
@@ -43,6 +43,7 @@ from deskwire.kit.i18n import N_, gettext
 from deskwire.kit.ids import hash_secret, new_id, new_secret
 from deskwire.kit.rows import fetch_all, fetch_first, fetch_one
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.organizations.invitation_events import record_invitation_event
 from deskwire.workspaces.organizations.member_permissions import (
     list_roles,
     lock_permissions,
@@ -66,7 +67,9 @@ from deskwire.workspaces.organizations.permissions import (
     require_in,
 )
 
+EXPIRY_TIMER = "invitation.expiry"  # of an open invitation; its key is the invitation's id
 LIFETIME = 7 * DAY  # ms; long enough for a holiday, short enough to be harmless in a mailbox
+STRANGER_MEMORY = 30 * DAY  # ms; then mail to an address without an account is tried again
 MAX_OPEN_INVITATIONS = 50  # per organization; each may be an unwanted mail
 
 # The inviter's name, the organization's name, the link's secret.
@@ -88,6 +91,7 @@ invitations = Table(
     Column("revoked_at", BigInteger),  # ms
     Index("ix_invitations_organization", "organization"),
     Column("mailed_hash", Text),  # of the mailed link; None: no mail was sent
+    Column("refused_at", BigInteger),  # ms; its address refused mail for good
     Index("ix_invitations_email", "email"),
     Index("ix_invitations_mailed_hash", "mailed_hash", unique=True),
 )
@@ -108,6 +112,7 @@ class InvitationRow:
     accepted_by: str | None
     revoked_at: int | None
     mailed_hash: str | None
+    refused_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ class Invitation:
     role: str
     expires_at: Millis
     invited_by: PersonId
+    refused_at: Millis | None = None  # when its address refused mail for good
     proves_email: bool = False  # whether it was found by the mailed link
 
 
@@ -153,14 +159,14 @@ def invite(
     if _is_member(tx, organization.id, address):
         raise Conflict(gettext("%(address)s is already a member.", address=address))
     open_here = and_(is_open(actor.at), invitations.c.organization == organization.id)
-    replaced = update(invitations).where(open_here, invitations.c.email == address)
-    tx.execute(replaced.values(revoked_at=actor.at))
+    _withdraw_where(tx, and_(open_here, invitations.c.email == address), actor.at)
     _check_invitation_limit(tx, organization, open_here)
     shown_secret, mailed_secret = new_secret(), new_secret()
     invitation_id = _insert_invitation(
         tx,
         actor,
         organization,
+        None if compose_mail is None else find_refusal(tx, address, actor.at),
         email=address,
         role=role,
         token_hash=hash_secret(shown_secret),
@@ -182,7 +188,11 @@ def mail_key(invitation_id: str) -> str:
 
 
 def _insert_invitation(
-    tx: Connection, actor: Actor, organization: Organization, **columns: str | None
+    tx: Connection,
+    actor: Actor,
+    organization: Organization,
+    refused_at: Millis | None,
+    **columns: str | None,
 ) -> str:
     id_ = new_id()
     statement = insert(invitations).values(
@@ -191,10 +201,23 @@ def _insert_invitation(
         invited_by=actor.subject,
         created_at=actor.at,
         expires_at=actor.at + LIFETIME,
+        refused_at=refused_at,
         **columns,
     )
     tx.execute(statement)
+    timers.schedule(tx, EXPIRY_TIMER, id_, actor.at + LIFETIME, at=actor.at)
     return id_
+
+
+def find_refusal(tx: Connection, address: str, at: Millis) -> Millis | None:
+    """Return when an address has refused mail for good; None if it takes mail, as far as known."""
+    person = people.find_by_email(tx, address)
+    if person is not None:
+        return person.undeliverable_since
+    recent = invitations.c.refused_at > at - STRANGER_MEMORY
+    query = select(func.min(invitations.c.refused_at)).where(invitations.c.email == address, recent)
+    since: Millis | None = tx.execute(query).scalar_one()
+    return since
 
 
 def _is_member(tx: Connection, organization_id: str, email: str) -> bool:
@@ -255,14 +278,27 @@ def may_invite(permissions: Collection[Permission], role: ClientRole) -> bool:
 
 def _revoke_where(tx: Connection, condition: ColumnElement[bool], actor_id: str, at: Millis) -> int:
     """Revoke the open invitations that meet `condition`. Returns their number."""
-    statement = update(invitations).where(is_open(at), condition).values(revoked_at=at)
-    rows = fetch_all(tx, statement.returning(*invitations.c), InvitationRow)
+    rows = _withdraw_where(tx, condition, at)
     for row in rows:
         workspace = channels.organization(row.organization)
         record_invitation_event(
             tx, actor_id, InvitationRevoked, workspace, row.id, row.email, row.role
         )
     return len(rows)
+
+
+def _withdraw_where(
+    tx: Connection, condition: ColumnElement[bool], at: Millis
+) -> Sequence[InvitationRow]:
+    """Mark open invitations as revoked, delete their unsent mail and their timers.
+
+    Returns their rows.
+    """
+    statement = update(invitations).where(is_open(at), condition).values(revoked_at=at)
+    rows = fetch_all(tx, statement.returning(*invitations.c), InvitationRow)
+    mail.withdraw(tx, [mail_key(row.id) for row in rows])
+    timers.cancel_all(tx, EXPIRY_TIMER, [row.id for row in rows])
+    return rows
 
 
 def is_open(at: Millis) -> ColumnElement[bool]:
@@ -297,7 +333,13 @@ def find_by_token(tx: Connection, token: str, at: Millis) -> tuple[Organization,
 
 def _invitation_from_row(row: InvitationRow, *, proves_email: bool = False) -> Invitation:
     return Invitation(
-        row.id, row.email, row.role, row.expires_at, row.invited_by, proves_email=proves_email
+        row.id,
+        row.email,
+        row.role,
+        row.expires_at,
+        row.invited_by,
+        row.refused_at,
+        proves_email=proves_email,
     )
 
 
@@ -347,26 +389,3 @@ def _read_open_row(tx: Connection, token: str, at: Millis) -> InvitationRow:
     if row is None:
         raise NotFound(gettext(OVER_MESSAGE))
     return row
-
-
-def record_invitation_event(
-    tx: Connection,
-    actor_id: str,
-    event_type: type[InvitationCreated | InvitationAccepted | InvitationRevoked],
-    workspace: Workspace,
-    invitation_id: str,
-    email: str,
-    role: str,
-) -> None:
-    """Record an event about an invitation, with its address masked.
-
-    All members receive the event and the log keeps it; only those who may invite see the address.
-    """
-    event = event_type(
-        workspace=workspace,
-        actor=actor_id,
-        invitation=invitation_id,
-        email=mask_email(email),
-        role=role,
-    )
-    log.append(tx, event, channels=[workspace, STAFF_CHANNEL])
