@@ -30,7 +30,7 @@ from deskwire.dispatches.target import BeginFunction, Done, Outcome, Refused
 from deskwire.events.consumers.planning import plan_batch
 from deskwire.events.consumers.store import Consumer, LoggedEvent, register_consumers
 from deskwire.events.log import log
-from deskwire.kit.clock import now
+from deskwire.kit.clock import Millis, now
 from deskwire.kit.connect import connect_database
 from deskwire.kit.db import Database
 from deskwire.schema import migrate
@@ -66,6 +66,12 @@ class FakeTarget:
     has_secrets: bool = False
     accepted: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     attempts: count[int] = field(default_factory=lambda: count(1))
+
+    def find_obstacle(self, tx: Connection, dispatch: Dispatch, at: Millis) -> str | None:
+        return None
+
+    def record_gone(self, tx: Connection, dispatch: Dispatch, at: Millis) -> None:
+        raise AssertionError("no recipient is gone")
 
     async def send(self, dispatch: Dispatch, begin: BeginFunction) -> Outcome:
         number = next(self.attempts)
