@@ -72,6 +72,7 @@ ALLOWED_LATE_IMPORTS = {
     "cli.dispatches": "as cli.main",
     "cli.events": "as cli.main",
     "cli.jobs": "as cli.main",
+    "cli.keys": "as cli.main",
     "cli.main": "the shell must answer `--version` without loading a server",
     "integrations.discord.sender": "httpx2 costs 0.2 s, and every command imports this module",
 }

@@ -58,7 +58,7 @@ def test_a_key_from_the_shell_is_printed_once_works_and_is_revoked(server: Serve
     assert server.request("GET", "/api/key", headers=headers).status == 200
     listed = server.run_command_line("keys", "list")
     [line] = [line for line in listed.splitlines() if read_key_id(said) in line]
-    assert "Lighthouse of org:" in line
+    assert f"Lighthouse of {company.slug};" in line
     assert "expires 2027-03-0" in line
     assert token.strip()[-20:] not in listed
 

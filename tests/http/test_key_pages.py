@@ -121,6 +121,12 @@ def test_a_refused_form_names_the_field_and_keeps_what_was_typed(
     assert list_keys(portal) == []
 
 
+def test_a_refused_form_names_every_field_that_is_wrong(portal: StaffedPortalFixture) -> None:
+    typed = {**FORM, "name": "", "scope": [], "expires": "soon"}
+    page = browse(portal, BO).post(SETTINGS, data=typed).text
+    assert re.findall(r'id="key-(\w+)-error"', page) == ["name", "expires", "scopes"]
+
+
 def test_a_key_is_revoked(portal: StaffedPortalFixture) -> None:
     key, bo = make_key(portal), browse(portal, BO)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,11 +61,15 @@ def print_keys() -> None:
     from deskwire.kit.clock import now
     from deskwire.workspaces.key_events import list_live_keys
     from deskwire.workspaces.keys.listing import describe_keys
+    from deskwire.workspaces.organizations.organizations import read_organizations_by_id
 
     with open_for_reading(read_settings()) as db:
         keys = db.read_sync(list_live_keys, true())
         listed = db.read_sync(describe_keys, keys, now())
-    for line in format_table(listed):
+        ids = {(key.workspace or "").removeprefix("org:") for key in keys}
+        organizations = db.read_sync(read_organizations_by_id, ids)
+    slugs = {each.workspace: each.slug for each in organizations.values()}
+    for line in format_table(listed, slugs):
         print_escaped(line)
 
 
@@ -76,8 +80,8 @@ def revoke(id_: Annotated[str, typer.Argument(metavar="ID", help="ID of the key.
     print_escaped(f"key {result['id']} ({result['name']}) is revoked")
 
 
-def format_table(keys: Iterable[ListedKey]) -> Iterator[str]:
-    """Yield a header line, then one line per key."""
+def format_table(keys: Iterable[ListedKey], slugs: Mapping[str, str]) -> Iterator[str]:
+    """Yield a header line, then one line per key; `slugs` are those of organizations."""
     from deskwire.cli.deliveries import format_local_time
 
     yield f"{'ID':36}  {'KIND':12}  {'ROLE':18}  {'SCOPES':17}  {'LAST USED':25}  NAME"
@@ -86,7 +90,9 @@ def format_table(keys: Iterable[ListedKey]) -> Iterator[str]:
         used = format_local_time(key.used_at) if key.used_at is not None else "never"
         scopes = ",".join(scope for scope in ("read", "write", "stream") if scope in key.scopes)
         notes = "".join(f"; {note}" for note in describe_state(each))
-        place = f" of {key.workspace}" if key.workspace else ""
+        workspace = key.workspace or ""
+        owner = each.guild_name or slugs.get(workspace, workspace)
+        place = f" of {owner}" if owner else ""
         yield (
             f"{key.id}  {key.kind:12}  {key.role or '-':18}  {scopes:17}  {used:25}  "
             f"{key.name}{place}{notes}"

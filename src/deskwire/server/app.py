@@ -20,6 +20,7 @@ from deskwire.kit.open_store import open_store
 from deskwire.realtime.endpoint import StreamEndpoint
 from deskwire.realtime.hub import Hub
 from deskwire.realtime.subscription import Caller
+from deskwire.server.mail import build_mail_templates
 from deskwire.server.metrics import Metrics
 from deskwire.server.open_database import OpenedDatabase
 from deskwire.server.services import ACCESS, NO_SERVICES, ServiceFunctions, Services, run_services
@@ -34,7 +35,6 @@ from deskwire.web.errors import exception_handlers
 from deskwire.web.http.middleware import UploadLimit, add_middleware
 from deskwire.web.key_authentication import KeyAuthentication
 from deskwire.web.local_requests import LocalRequests
-from deskwire.web.mail_templates import MailMode, MailTemplates
 from deskwire.web.metrics_token import MetricsAccess
 from deskwire.web.pages.health import HealthPages
 from deskwire.web.rendering.render import Renderer
@@ -127,7 +127,7 @@ class Application:
             sign_up=settings.sign_up,
             debug=settings.sse_debug,
             version=__version__,
-            mail_templates=_build_mail_templates(settings),
+            mail_templates=build_mail_templates(settings),
             reopen_days=settings.reopen_days,
         )
         renderer, mails = Renderer(dependencies), dependencies.mail_templates
@@ -195,10 +195,3 @@ def _build_metrics_access(settings: Settings) -> MetricsAccess:
     token = settings.metrics_token.get_secret_value().strip()
     is_development = settings.environment == "development"
     return MetricsAccess(token, LocalRequests(settings.host) if is_development else None)
-
-
-def _build_mail_templates(settings: Settings) -> MailTemplates:
-    if settings.smtp_server is not None:
-        return MailTemplates(settings.public_url, "sent")
-    mode: MailMode = "kept" if settings.environment == "development" else "off"
-    return MailTemplates(settings.public_url, mode, LocalRequests(settings.host))

@@ -16,16 +16,18 @@ from deskwire.jobs.runner import JobRunner
 from deskwire.jobs.store import JOBS_TOPIC, JobKind
 from deskwire.kit.coalesce import Coalescer
 from deskwire.kit.db import Database
+from deskwire.server.mail import build_mail_templates
 from deskwire.settings import Settings
 from deskwire.tickets.search_rebuild import SEARCH_REBUILD
+from deskwire.web.rendering.key_mails import build_key_mail_composer
 from deskwire.webhooks.replay_job import REPLAY_PARKED
+from deskwire.workspaces.keys import reminders
 from deskwire.workspaces.organizations.invitation_expiry import expire
 from deskwire.workspaces.organizations.invitations import EXPIRY_TIMER
 from deskwire.workspaces.organizations.mail_recipients import MailRecipients
 from deskwire.workspaces.role_audit import ROLE_AUDIT
 
 CONSUMERS = (ROLE_AUDIT,)  # the durable readers of the log
-TIMER_ACTIONS: Mapping[str, TimerAction] = {EXPIRY_TIMER: expire}  # what timers do, by kind
 JOB_KINDS: Mapping[str, JobKind] = {each.name: each for each in (SEARCH_REBUILD, REPLAY_PARKED)}
 NOTICE_INTERVAL = 0.15  # s; the least time between two refreshes of a page that shows dispatches
 
@@ -73,7 +75,7 @@ def build_reach(settings: Settings, db: Database) -> Reach:
     return Reach(
         ConsumerRunner(db, CONSUMERS),
         Dispatcher(db, _list_targets(settings)),
-        TimerRunner(db, TIMER_ACTIONS),
+        TimerRunner(db, list_timer_actions(settings)),
         JobRunner(db, JOB_KINDS),
     )
 
@@ -82,3 +84,11 @@ def _list_targets(settings: Settings) -> list[Target]:
     if settings.smtp_server is None:
         return []
     return [SmtpTarget(settings.smtp_server, MailRecipients())]
+
+
+def list_timer_actions(settings: Settings) -> Mapping[str, TimerAction]:
+    """Return what timers do, by kind."""
+    templates = build_mail_templates(settings)
+    compose = build_key_mail_composer(templates, settings.public_url or settings.local_url)
+    reminder_actions = reminders.build_timer_actions(compose if templates.is_enabled else None)
+    return {EXPIRY_TIMER: expire, **reminder_actions}

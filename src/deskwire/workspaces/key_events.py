@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from sqlalchemy import ColumnElement, Connection, and_
 
 from deskwire.accounts import api_keys
 from deskwire.accounts.api_keys import ApiKey, PublicKeyColumns
+from deskwire.dispatches import timers
 from deskwire.events import channels, log
 from deskwire.events.channels import PEOPLE_CHANNEL, STAFF_CHANNEL, Workspace
 from deskwire.events.types.registry import KeyChanged, KeyCreated, KeyEvent, KeyRevoked
-from deskwire.kit.clock import Millis
+from deskwire.kit.clock import DAY, Millis
 from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit, Principal
+
+# Timers, by kind: how long before a key expires those who manage it get a mail (ms).
+EXPIRY_REMINDERS: Mapping[str, Millis] = {
+    "key-expires-in-14-days": 14 * DAY,  # ms
+    "key-expires-in-1-day": DAY,  # ms
+}
 
 columns = api_keys.api_keys.c
 
@@ -27,12 +37,22 @@ def revoke_keys_of_workspace(
 def revoke_live_key(tx: Connection, key: ApiKey, actor_id: Principal, at: Millis) -> None:
     """Mark a key revoked and append the event that ends its streams."""
     if api_keys.mark_revoked(tx, key.id, actor_id, at):
+        schedule_expiry_reminders(tx, replace(key, revoked_at=at), at)
         record_key_event(tx, KeyRevoked, key, actor_id, at)
 
 
 def list_live_keys(tx: Connection, condition: ColumnElement[bool]) -> list[ApiKey]:
     """List the keys that meet a condition and are not revoked, also expired ones."""
     return api_keys.list_keys(tx, and_(condition, columns.revoked_at.is_(None)))
+
+
+def schedule_expiry_reminders(tx: Connection, key: ApiKey, at: Millis) -> None:
+    """Schedule the mails that a key expires soon, and cancel those that no longer apply."""
+    for kind, before in EXPIRY_REMINDERS.items():
+        if key.revoked_at is None and key.expires_at is not None and key.expires_at - before > at:
+            timers.schedule(tx, kind, key.id, key.expires_at - before, at=at)
+        else:
+            timers.cancel(tx, kind, key.id)
 
 
 def tell_bot_keys(tx: Connection, actor_id: Principal, at: Millis) -> None:
@@ -78,4 +98,7 @@ def record_key_edit(tx: Connection, edit: DirectEdit) -> None:
     elif is_revoked and not was_revoked:
         event_type = KeyRevoked
     key = api_keys.key_from_row(row)
+    if after is None:
+        key = replace(key, revoked_at=edit.at)
+    schedule_expiry_reminders(tx, key, edit.at)
     record_key_event(tx, event_type, key, DIRECT_EDIT_ACTOR, edit.at, edit.cause)

@@ -16,6 +16,7 @@ from deskwire.accounts.people import Person
 from deskwire.events.access import Viewer
 from deskwire.tickets.actions.offboarding import end_participation, unassign_open_requests
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.keys.reminders import ask_for_replacement, find_audiences_left
 from deskwire.workspaces.name_index import update_name_index
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import direct_edits as organizations
@@ -46,6 +47,7 @@ def record_person_edit(tx: Connection, edit: DirectEdit) -> None:
     if was_active and not is_active:
         revoke_sign_in(tx, id_, DIRECT_EDIT_ACTOR, edit.at)
         unassign_open_requests(tx, Actor(Viewer(DIRECT_EDIT_ACTOR, ()), edit.at), id_)
+        ask_for_replacement(tx, id_, find_audiences_left(tx, id_, edit.at), edit.at)
 
 
 def _invalidate_email_links(tx: Connection, edit: DirectEdit) -> Any:  # noqa: ANN401 - a row
@@ -69,3 +71,6 @@ def record_member_edit(tx: Connection, edit: DirectEdit) -> None:
     before: OrganizationMemberRow | None = edit.before
     if before is not None:
         end_participation(tx, before.person)
+    if before is not None and edit.after is None and _can_sign_in(people.find(tx, before.person)):
+        audiences = find_audiences_left(tx, before.person, edit.at, left=before.organization)
+        ask_for_replacement(tx, before.person, audiences, edit.at)

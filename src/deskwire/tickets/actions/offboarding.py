@@ -1,15 +1,16 @@
 """End accounts, memberships, staff roles and organizations, and update the tickets they appear in.
 
 They call the functions of `workspaces/` for the same purpose, which know no tickets, and also
-unassign the person's open requests, end their participation where they no longer belong, and remove
-their name from the lines that mention it. Tickets of Discord servers stay assigned: assignment
-there is decided in Discord.
+unassign the person's open requests, end their participation where they no longer belong, remove
+their name from the lines that mention it, and ask admins to replace the API keys the person
+created. Tickets of Discord servers stay assigned: assignment there is decided in Discord.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, Text, and_, delete, exists, literal, literal_column, or_, select
 
+from deskwire.accounts import people
 from deskwire.accounts.authentication import SignInAttempt
 from deskwire.accounts.identities import resolve_person_ids
 from deskwire.events import channels
@@ -23,6 +24,7 @@ from deskwire.tickets.statuses import ENDED_STATUSES
 from deskwire.tickets.tables import IS_REQUEST, TicketRow, participants, tickets
 from deskwire.tickets.visibility import all_requests
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.keys.reminders import ask_for_replacement, find_audiences_left
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import account_deletion, members, settings, staff
 from deskwire.workspaces.organizations.organizations import organization_members, organizations
@@ -34,7 +36,9 @@ def delete_account(tx: Connection, person_id: PersonId, at: Millis) -> None:
     Raises Conflict, with what to do first, for the last admin of an organization, and NotFound if
     the account is deleted already.
     """
+    audiences = _find_audiences_left(tx, person_id, at)
     account_deletion.delete_account_except_tickets(tx, person_id, at)
+    ask_for_replacement(tx, person_id, audiences, at)
     _release_requests(tx, person_id, at)
 
 
@@ -43,21 +47,28 @@ def delete_account_if_confirmed(tx: Connection, attempt: SignInAttempt, at: Mill
 
     Returns False if the password was changed in the meantime.
     """
+    audiences = _find_audiences_left(tx, attempt.person_id, at) if attempt.person_id else []
     is_deleted = account_deletion.delete_account_except_tickets_if_confirmed(tx, attempt, at)
     if is_deleted and attempt.person_id is not None:
+        ask_for_replacement(tx, attempt.person_id, audiences, at)
         _release_requests(tx, attempt.person_id, at)
     return is_deleted
 
 
 def deactivate_person(tx: Connection, actor: Actor, person_id: PersonId) -> None:
     """Deactivate a person's account, and unassign their open requests."""
+    audiences = _find_audiences_left(tx, person_id, actor.at)
     staff.deactivate_except_tickets(tx, actor, person_id)
+    ask_for_replacement(tx, person_id, audiences, actor.at)
     unassign_open_requests(tx, actor, person_id)
 
 
 def remove_staff(tx: Connection, actor: Actor, person_id: PersonId) -> None:
     """Remove a person from the staff, and unassign their open requests."""
+    internal = staff.ensure_internal_organization(tx, actor.at)
+    audiences = _find_audiences_left(tx, person_id, actor.at, left=internal)
     staff.remove_staff_except_tickets(tx, actor, person_id)
+    ask_for_replacement(tx, person_id, audiences, actor.at)
     end_participation(tx, person_id)
     unassign_open_requests(tx, actor, person_id)
 
@@ -67,7 +78,9 @@ def remove_member(tx: Connection, actor: Actor, organization_id: str, person_id:
 
     The requests they opened stay. Raises Conflict if they are the last admin.
     """
+    audiences = _find_audiences_left(tx, person_id, actor.at, left=organization_id)
     members.remove_member_except_tickets(tx, actor, organization_id, person_id)
+    ask_for_replacement(tx, person_id, audiences, actor.at)
     end_participation(tx, person_id)
 
 
@@ -91,6 +104,16 @@ def delete_organization(
     settings.mark_organization_deleted(
         tx, actor, organization_id, confirmed_name, outsider_channels
     )
+
+
+def _find_audiences_left(
+    tx: Connection, person_id: PersonId, at: Millis, *, left: str | None = None
+) -> list[str]:
+    """`find_audiences_left`, none for a person who cannot sign in and so had left before."""
+    person = people.find(tx, person_id)
+    if person is None or person.deactivated_at is not None or person.deleted_at is not None:
+        return []
+    return find_audiences_left(tx, person_id, at, left=left)
 
 
 def _release_requests(tx: Connection, person_id: PersonId, at: Millis) -> None:

@@ -25,6 +25,7 @@ from deskwire.workspaces.guilds.permissions import (
     DiscordPermission,
     parse_known_names,
 )
+from deskwire.workspaces.keys.actions import parse_key_name
 
 SCOPE_LABELS: Mapping[Scope, str] = {
     "read": N_("Read what its role may see"),
@@ -64,21 +65,36 @@ def read_key_form(form: Form) -> KeyForm:
 def parse_key_form(
     form: KeyForm, kind: KeyKind, workspace: Workspace | None, time_zone: str | None
 ) -> KeyFields:
-    """Return what a new key is for. Raises Invalid for a bad day or an unknown scope."""
-    if not form.scopes or not set(form.scopes) <= set(SCOPES):
-        sentence = gettext("Choose what the key may be used for.")
-        raise Invalid(sentence, {"scopes": sentence})
+    """Return what a new key is for. Raises Invalid, which names every field that is wrong."""
+    errors: dict[str, str] = {}
+    for parse in (
+        lambda: parse_key_name(form.name),
+        lambda: _parse_scopes(form.scopes),
+        lambda: parse_expiry(form.expires, time_zone),
+    ):
+        try:
+            parse()
+        except Invalid as refusal:
+            errors |= refusal.fields
+    if errors:
+        raise Invalid(next(iter(errors.values())), errors)
+    permissions = parse_known_names(name or "" for name in form.permissions)
     return KeyFields(
         kind,
         form.name,
-        [scope for scope in SCOPES if scope in form.scopes],
+        _parse_scopes(form.scopes),
         workspace,
         form.role,
-        int(
-            reduce(or_, parse_known_names(name or "" for name in form.permissions), NO_PERMISSIONS)
-        ),
+        int(reduce(or_, permissions, NO_PERMISSIONS)),
         parse_expiry(form.expires, time_zone),
     )
+
+
+def _parse_scopes(words: Collection[str]) -> list[Scope]:
+    if not words or not set(words) <= set(SCOPES):
+        sentence = gettext("Choose what the key may be used for.")
+        raise Invalid(sentence, {"scopes": sentence})
+    return [scope for scope in SCOPES if scope in words]
 
 
 def parse_expiry(text: str, time_zone: str | None) -> Millis | None:

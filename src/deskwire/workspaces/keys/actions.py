@@ -24,7 +24,12 @@ from deskwire.kit.text import is_blank, is_control_character
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.guilds.guilds import read_guild_unfiltered
 from deskwire.workspaces.guilds.permissions import ALL_PERMISSIONS
-from deskwire.workspaces.key_events import list_live_keys, record_key_event, revoke_live_key
+from deskwire.workspaces.key_events import (
+    list_live_keys,
+    record_key_event,
+    revoke_live_key,
+    schedule_expiry_reminders,
+)
 from deskwire.workspaces.organizations.organizations import (
     Organization,
     read_organizations_by_id,
@@ -124,6 +129,7 @@ def _create_key(
             )
         )
     new = api_keys.insert_key(tx, fields, maker, at)
+    schedule_expiry_reminders(tx, new.key, at)
     record_key_event(tx, KeyCreated, new.key, actor_id, at)
     return new
 
