@@ -10,6 +10,7 @@ from threading import Thread
 
 from playwright.sync_api import Browser
 
+from tests.contracts.source_files import read_file
 from tests.fixtures.http_company import HttpCompany
 from tests.fixtures.server import find_free_port, running_server
 from tests.fixtures.server_keys import create_organization_key
@@ -40,24 +41,37 @@ REFUSED_SCRIPT = """async ([desk, key]) => {
 }"""
 
 
-class BlankPage(BaseHTTPRequestHandler):
-    """Answer every request with an empty page."""
+LISTEN_SCRIPT = """async ([desk, key]) => {
+    const { listen } = await import("/listen.mjs");
+    for await (const { data } of listen(`${desk}/api/requests/events`, key)) return data.type;
+}"""
+
+
+class OtherSite(BaseHTTPRequestHandler):
+    """Serve an empty page, and the reader of streams in docs/api.md."""
 
     def do_GET(self) -> None:
+        is_script = self.path == "/listen.mjs"
+        body = read_stream_reader().encode() if is_script else b"<!doctype html>"
         self.send_response(200)
-        self.send_header("content-type", "text/html")
-        self.send_header("content-length", "15")
+        self.send_header("content-type", "text/javascript" if is_script else "text/html")
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"<!doctype html>")
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
 
 
+def read_stream_reader() -> str:
+    """Return the first example in JavaScript of docs/api.md."""
+    return read_file("docs/api.md").partition("```js\n")[2].partition("```")[0]
+
+
 @contextmanager
 def other_site() -> Iterator[str]:
-    """Serve a blank page on a port of its own; yield its origin."""
-    server = ThreadingHTTPServer(("127.0.0.1", find_free_port()), BlankPage)
+    """Serve another site on a port of its own; yield its origin."""
+    server = ThreadingHTTPServer(("127.0.0.1", find_free_port()), OtherSite)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -84,6 +98,7 @@ def test_a_page_of_a_listed_origin_calls_and_streams_with_a_key(
         filed, first, subjects, missing = pages[listed].evaluate(
             CALL_SCRIPT, [server.url, token, "The lamp is dark"]
         )
+        heard = pages[listed].evaluate(LISTEN_SCRIPT, [server.url, token])
         refused = [
             pages[unlisted].evaluate(REFUSED_SCRIPT, [server.url, token]),
             pages[listed].evaluate(REFUSED_SCRIPT, [server.url, ""]),
@@ -95,4 +110,5 @@ def test_a_page_of_a_listed_origin_calls_and_streams_with_a_key(
     assert "connected" in first
     assert subjects == ["The lamp is dark"]
     assert missing == "not-found"
+    assert heard == "connected"
     assert refused == ["TypeError", "TypeError"]
