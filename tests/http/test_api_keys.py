@@ -13,7 +13,7 @@ from deskwire.web.http.log_redaction import redact_secrets
 from deskwire.workspaces.keys.actions import revoke_key_from_shell
 from tests.fixtures.api import ApiFixture, create_api
 from tests.fixtures.api_keys import key_client, make_key
-from tests.fixtures.cast import BO
+from tests.fixtures.cast import BO, DEE, HARBOUR_GUILD, MO
 
 pytestmark = pytest.mark.database("sqlite")
 NEW_REQUEST = {"subject": "A buoy", "text": "It drifts."}
@@ -167,3 +167,35 @@ def test_an_expired_key_says_when_it_expired(api: ApiFixture) -> None:
 
     assert answer.status_code == 401
     assert "expired at 2026-" in answer.json()["detail"]
+
+
+def test_d2_the_bot_reads_for_a_discord_user_only_what_that_user_may_read_now(
+    api: ApiFixture,
+) -> None:
+    desk = api.site.desk
+    desk.join_guild(HARBOUR_GUILD, "The Harbour", MO)
+    desk.open_ticket(1, "The mast is dark")
+    desk.assign_role(DEE)
+    program = key_client(api, make_key(api, "bot").token)
+    path, dee = f"/api/guilds/{HARBOUR_GUILD}/tickets/1", f"discord:{DEE.discord_id}"
+
+    before = program.get(path, headers={"on-behalf-of": dee})
+    desk.unassign_role(DEE)
+    after = program.get(path, headers={"on-behalf-of": dee})
+
+    assert (before.status_code, after.status_code) == (200, 404)
+    assert program.get(path).status_code == 200  # the bot itself
+
+
+def test_only_the_bot_acts_for_a_discord_user(api: ApiFixture) -> None:
+    header = {"on-behalf-of": f"discord:{DEE.discord_id}"}
+    bot, guild = make_key(api, "bot"), make_key(api, "guild")
+
+    refused = key_client(api, guild.token).get("/api/guilds", headers=header)
+    malformed = [
+        key_client(api, bot.token).get("/api/guilds", headers={"on-behalf-of": value})
+        for value in ("dee", "discord:dee", "linear:1", "")
+    ]
+
+    assert refused.status_code == 403
+    assert {answer.status_code for answer in malformed} == {422}
