@@ -28,6 +28,7 @@ from deskwire.workspaces.organizations.mail_recipients import MailRecipients
 from deskwire.workspaces.role_audit import ROLE_AUDIT
 
 CONSUMERS = (ROLE_AUDIT,)  # the durable readers of the log
+TIMER_ACTIONS: Mapping[str, TimerAction] = {EXPIRY_TIMER: expire}  # those that need no settings
 JOB_KINDS: Mapping[str, JobKind] = {each.name: each for each in (SEARCH_REBUILD, REPLAY_PARKED)}
 NOTICE_INTERVAL = 0.15  # s; the least time between two refreshes of a page that shows dispatches
 
@@ -91,4 +92,4 @@ def list_timer_actions(settings: Settings) -> Mapping[str, TimerAction]:
     templates = build_mail_templates(settings)
     compose = build_key_mail_composer(templates, settings.public_url or settings.local_url)
     reminder_actions = reminders.build_timer_actions(compose if templates.is_enabled else None)
-    return {EXPIRY_TIMER: expire, **reminder_actions}
+    return {**TIMER_ACTIONS, **reminder_actions}
