@@ -120,10 +120,11 @@ def test_a_key_call_of_a_listed_origin_is_shared_with_it_and_so_are_its_errors(
         "no such key": program.get("/api/requests", headers={"authorization": "Bearer dw_1"}),
         "too large": program.post("/api/requests", content=b"x" * 2_000_000),
         "file": program.get("/files/nothing"),
+        "two hosts": program.get("/api/key", headers=[("host", "a.test"), ("host", "b.test")]),
     }
 
     statuses = {name: answer.status_code for name, answer in answers.items()}
-    assert list(statuses.values()) == [200, 201, 404, 404, 401, 413, 404], statuses
+    assert list(statuses.values()) == [200, 201, 404, 404, 401, 413, 404, 400], statuses
     assert {name: cors_headers(answer) for name, answer in answers.items()} == dict.fromkeys(
         answers, SHARED
     )

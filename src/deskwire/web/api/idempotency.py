@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from urllib.parse import quote
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
@@ -50,7 +49,7 @@ def build_keyed_call(request: Request, subject: SubjectId, key: str, body: bytes
     """Describe a call with a key, which begins now."""
     return KeyedCall(
         subject,
-        f"{request.method} {quote(request.scope['path'])}",  # quoted: a path may have U+0000
+        f"{request.method} {request.scope['path']}",
         key,
         hash_body(request.url.query, body),
         request.path_params.get("request"),
