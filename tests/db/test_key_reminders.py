@@ -153,6 +153,19 @@ def test_d1_someone_who_was_deactivated_before_is_not_reported_again_when_they_l
     assert run_timers(portal, portal.desk.now + DAY) == []
 
 
+@pytest.mark.parametrize("end", [deactivate, delete_account], ids=lambda way: way.__name__)
+def test_d1_someone_who_was_removed_is_not_reported_again_when_their_account_ends(
+    portal: StaffedPortalFixture, end: Callable[[StaffedPortalFixture], None]
+) -> None:
+    make_key(portal)
+    remove(portal)
+    assert len(run_timers(portal, portal.desk.now + DAY)) == 1
+
+    end(portal)
+
+    assert run_timers(portal, portal.desk.now + DAY) == []
+
+
 @pytest.mark.parametrize("end", WAYS, ids=lambda way: way.__name__)
 def test_d1_without_live_keys_no_one_is_told(
     portal: StaffedPortalFixture, end: Callable[[StaffedPortalFixture], None]

@@ -47,7 +47,7 @@ def record_person_edit(tx: Connection, edit: DirectEdit) -> None:
     if was_active and not is_active:
         revoke_sign_in(tx, id_, DIRECT_EDIT_ACTOR, edit.at)
         unassign_open_requests(tx, Actor(Viewer(DIRECT_EDIT_ACTOR, ()), edit.at), id_)
-        ask_for_replacement(tx, id_, find_audiences_left(tx, id_, edit.at), edit.at)
+        ask_for_replacement(tx, id_, find_audiences_left(tx, id_), edit.at)
 
 
 def _invalidate_email_links(tx: Connection, edit: DirectEdit) -> Any:  # noqa: ANN401 - a row
@@ -72,5 +72,5 @@ def record_member_edit(tx: Connection, edit: DirectEdit) -> None:
     if before is not None:
         end_participation(tx, before.person)
     if before is not None and edit.after is None and _can_sign_in(people.find(tx, before.person)):
-        audiences = find_audiences_left(tx, before.person, edit.at, left=before.organization)
+        audiences = find_audiences_left(tx, before.person, left=before.organization)
         ask_for_replacement(tx, before.person, audiences, edit.at)

@@ -36,7 +36,7 @@ def delete_account(tx: Connection, person_id: PersonId, at: Millis) -> None:
     Raises Conflict, with what to do first, for the last admin of an organization, and NotFound if
     the account is deleted already.
     """
-    audiences = _find_audiences_left(tx, person_id, at)
+    audiences = _find_audiences_left(tx, person_id)
     account_deletion.delete_account_except_tickets(tx, person_id, at)
     ask_for_replacement(tx, person_id, audiences, at)
     _release_requests(tx, person_id, at)
@@ -47,7 +47,7 @@ def delete_account_if_confirmed(tx: Connection, attempt: SignInAttempt, at: Mill
 
     Returns False if the password was changed in the meantime.
     """
-    audiences = _find_audiences_left(tx, attempt.person_id, at) if attempt.person_id else []
+    audiences = _find_audiences_left(tx, attempt.person_id) if attempt.person_id else []
     is_deleted = account_deletion.delete_account_except_tickets_if_confirmed(tx, attempt, at)
     if is_deleted and attempt.person_id is not None:
         ask_for_replacement(tx, attempt.person_id, audiences, at)
@@ -57,7 +57,7 @@ def delete_account_if_confirmed(tx: Connection, attempt: SignInAttempt, at: Mill
 
 def deactivate_person(tx: Connection, actor: Actor, person_id: PersonId) -> None:
     """Deactivate a person's account, and unassign their open requests."""
-    audiences = _find_audiences_left(tx, person_id, actor.at)
+    audiences = _find_audiences_left(tx, person_id)
     staff.deactivate_except_tickets(tx, actor, person_id)
     ask_for_replacement(tx, person_id, audiences, actor.at)
     unassign_open_requests(tx, actor, person_id)
@@ -66,7 +66,7 @@ def deactivate_person(tx: Connection, actor: Actor, person_id: PersonId) -> None
 def remove_staff(tx: Connection, actor: Actor, person_id: PersonId) -> None:
     """Remove a person from the staff, and unassign their open requests."""
     internal = staff.ensure_internal_organization(tx, actor.at)
-    audiences = _find_audiences_left(tx, person_id, actor.at, left=internal)
+    audiences = _find_audiences_left(tx, person_id, left=internal)
     staff.remove_staff_except_tickets(tx, actor, person_id)
     ask_for_replacement(tx, person_id, audiences, actor.at)
     end_participation(tx, person_id)
@@ -78,7 +78,7 @@ def remove_member(tx: Connection, actor: Actor, organization_id: str, person_id:
 
     The requests they opened stay. Raises Conflict if they are the last admin.
     """
-    audiences = _find_audiences_left(tx, person_id, actor.at, left=organization_id)
+    audiences = _find_audiences_left(tx, person_id, left=organization_id)
     members.remove_member_except_tickets(tx, actor, organization_id, person_id)
     ask_for_replacement(tx, person_id, audiences, actor.at)
     end_participation(tx, person_id)
@@ -107,13 +107,13 @@ def delete_organization(
 
 
 def _find_audiences_left(
-    tx: Connection, person_id: PersonId, at: Millis, *, left: str | None = None
+    tx: Connection, person_id: PersonId, *, left: str | None = None
 ) -> list[str]:
     """`find_audiences_left`, none for a person who cannot sign in and so had left before."""
     person = people.find(tx, person_id)
     if person is None or person.deactivated_at is not None or person.deleted_at is not None:
         return []
-    return find_audiences_left(tx, person_id, at, left=left)
+    return find_audiences_left(tx, person_id, left=left)
 
 
 def _release_requests(tx: Connection, person_id: PersonId, at: Millis) -> None:

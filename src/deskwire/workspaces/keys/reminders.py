@@ -52,23 +52,17 @@ ComposeKeyMail = Callable[[KeyNotice, str], MailContent]  # the notice, the read
 
 
 def find_audiences_left(
-    tx: Connection, person_id: PersonId, at: Millis, *, left: str | None = None
+    tx: Connection, person_id: PersonId, *, left: str | None = None
 ) -> list[str]:
-    """Return who has to replace keys when a person leaves: those who manage live keys of theirs.
+    """Return who may have to replace keys of a person who leaves: those who manage such keys.
 
-    `left` is the id of the one organization they leave, whose row may be gone already; None: their
-    account ends. Someone who could not sign in any more had left before.
+    `left` is the id of an organization they leave, whose row may be gone already. Where they had
+    left before, those who remain were asked then. Whether they are gone for good, and the keys
+    still work, is decided when the mail is written.
     """
-    keys = [key for key in list_live_keys(tx, columns.created_by == person_id) if key.is_live(at)]
-    if not keys:
-        return []
-    own = _read_memberships(tx, person_id, left)
-    remaining = {id_: own[id_] for id_ in own if left is not None and id_ != left}
-    return [
-        audience
-        for audience in sorted({audience_of(key) for key in keys})
-        if _is_among(audience, own) and not _is_among(audience, remaining)
-    ]
+    keys = list_live_keys(tx, columns.created_by == person_id)
+    own = _read_memberships(tx, person_id, left) if keys else {}
+    return [each for each in sorted({audience_of(key) for key in keys}) if _is_among(each, own)]
 
 
 def ask_for_replacement(
