@@ -113,11 +113,11 @@ def test_d6_a_key_in_the_address_is_refused(api: ApiFixture) -> None:
 
     answer = api.client().get("/api/key", params={"token": token})
 
-    assert answer.status_code == 422
+    assert answer.status_code == 400
     assert "must not stand in an address" in answer.json()["detail"]
     assert token not in answer.text
-    line = f'127.0.0.1 - "GET /api/key?token={token} HTTP/1.1" 422'
-    assert redact_secrets(line) == '127.0.0.1 - "GET /api/key?token=dw_… HTTP/1.1" 422'
+    line = f'127.0.0.1 - "GET /api/key?token={token} HTTP/1.1" 400'
+    assert redact_secrets(line) == '127.0.0.1 - "GET /api/key?token=dw_… HTTP/1.1" 400'
 
 
 def test_the_header_of_a_proxy_that_asks_for_a_password_is_left_alone(api: ApiFixture) -> None:
@@ -133,7 +133,7 @@ def test_a_key_beside_a_cookie_is_refused(api: ApiFixture) -> None:
 
     answer = program.get("/api/key")
 
-    assert answer.status_code == 422
+    assert answer.status_code == 400
     assert "not both" in answer.json()["detail"]
 
 

@@ -50,6 +50,13 @@ class RequestContext:
         return self.signed_in.person.id if self.signed_in is not None else None
 
     @property
+    def sender(self) -> str | None:
+        """Who repeats a call: the subject, and beside it the key that acts for it."""
+        if self.on_behalf_of is not None and self.key is not None:
+            return f"{self.key.subject} for {self.on_behalf_of}"
+        return self.subject
+
+    @property
     def person(self) -> Person | None:
         return self.signed_in.person if self.signed_in is not None else None
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import Scope as AsgiScope
 
@@ -46,15 +47,15 @@ class KeyAuthentication:
     async def find_key(self, request: HTTPConnection, scope: Scope) -> ApiKey | None:
         """Return the key of a request that needs a scope; None if the request sends none.
 
-        Raises Invalid for a key in the address or beside a cookie, Unauthenticated for a key that
-        is not accepted, Forbidden without the scope, and RateLimited.
+        Raises HTTPException (400) for a key in the address or beside a cookie, Unauthenticated for
+        a key that is not accepted, Forbidden without the scope, and RateLimited.
         """
         refuse_key_in_url(request)
         token = read_bearer_token(request.headers)
         if token is None:
             return None
         if "cookie" in request.headers:
-            raise Invalid("Send an API key or a cookie, not both.")
+            raise HTTPException(400, "Send an API key or a cookie, not both.")
         at = self._clock()
         key = await self._db.read(api_keys.find_by_token, token, at)
         if scope not in key.scopes:
@@ -111,11 +112,12 @@ def read_bearer_token(headers: Mapping[str, str]) -> str | None:
 
 
 def refuse_key_in_url(request: HTTPConnection) -> None:
-    """Raise Invalid if a key stands in the query: proxies and browsers keep addresses."""
+    """Raise HTTPException (400) if a key stands in the query, which proxies and browsers keep."""
     if TOKEN_IN_TEXT.search(request.url.query):
-        raise Invalid(
+        raise HTTPException(
+            400,
             "An API key must not stand in an address, where logs keep it. Revoke this key, and "
-            "send the new one as `Authorization: Bearer dw_…`."
+            "send the new one as `Authorization: Bearer dw_…`.",
         )
 
 

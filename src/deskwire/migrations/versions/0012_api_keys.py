@@ -1,4 +1,4 @@
-"""Add API keys, with the triggers that record direct edits of them, and recorded answers."""
+"""Add API keys, with the triggers that record direct edits of them."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ class Operation:
             arguments["body"] = parse_body(self.body_model, body)
         call = Call(request, self.deps, self.status)
         if key is not None and not any(each.chosen_id for each in arguments.values()):
-            call.keyed = build_keyed_call(request, call.subject, key, body)
+            call.keyed = build_keyed_call(request, request_context(request).sender or "", key, body)
         result = await self.function(call, **arguments)
         if result is None:
             return Response(status_code=call.status, headers=call.headers)
