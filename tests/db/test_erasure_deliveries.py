@@ -151,7 +151,7 @@ async def test_a_repetition_keeps_no_body(tmp_path: Path, has_new_id: bool) -> N
         first = desk._posted
         await desk.post_event("ticket.message_sent", **TICKET, **SENT)
         if not has_new_id:
-            desk._posted = first  # the bot sends it again, signed anew
+            desk._posted = first  # the bot sends it again, signed again
         await desk.post_event("ticket.message_sent", **TICKET, **SENT)
         await desk.post_event("ticket.message_sent", **TICKET, **SENT)
 

@@ -87,7 +87,7 @@ async def test_a_repeated_delivery_is_recognized_after_its_body_was_erased(tmp_p
         await desk.post_event("ticket.deleted", **TICKET, deletedBy=BO)
         await wait_until_erased(desk.db)
 
-        desk._posted = 0  # the bot sends its first event again, signed anew, with the same id
+        desk._posted = 0  # the bot sends its first event again, signed again, with the same id
         await desk.post_event("ticket.created", **OPENED)
 
         states = select(deliveries.c.state).order_by(deliveries.c.id)

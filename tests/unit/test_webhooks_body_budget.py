@@ -1,4 +1,4 @@
-"""Test how the bodies being read share their bound: who gives way to whom."""
+"""Test how the bodies being read share their bound: which network gives way."""
 
 from __future__ import annotations
 

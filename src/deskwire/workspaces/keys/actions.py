@@ -78,9 +78,12 @@ def create_key_from_shell(
 
 
 def revoke_key(tx: Connection, actor: Actor, key_id: str) -> None:
-    """Revoke a key, which ends its streams. Raises NotFound, and Forbidden as `create_key`."""
+    """Revoke a key, which ends its streams. Raises NotFound for one the actor may not manage."""
     key = _find_live_key(tx, key_id)
-    _require_may_manage(tx, actor, key.kind, key.workspace)
+    try:
+        _require_may_manage(tx, actor, key.kind, key.workspace)
+    except (Forbidden, NotFound):  # not told from a key that does not exist
+        raise NotFound(gettext(NO_KEY_MESSAGE)) from None
     revoke_live_key(tx, key, actor.person_id, actor.at)
 
 
