@@ -96,7 +96,7 @@ def run_campaign(name: str, campaign: Campaign) -> int:
     """Run one campaign and write its result; return pytest's exit code."""
     environment = {**os.environ, **campaign.environment, "TEST_SCALE": str(campaign.scale)}
     command = [sys.executable, "-m", "pytest", "-s", "-p", "no:randomly", *campaign.tests]
-    started = time.monotonic()
+    started, commit = time.monotonic(), _read_commit()
     run = subprocess.run(
         command,
         check=False,
@@ -117,7 +117,7 @@ def run_campaign(name: str, campaign: Campaign) -> int:
         "outcome": outcome,
         "seconds": round(time.monotonic() - started),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _read_commit(),
+        "commit": commit,
         "python": platform.python_version(),
     }
     RESULTS.mkdir(exist_ok=True)
