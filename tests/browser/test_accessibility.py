@@ -44,8 +44,8 @@ PAGES = {
         "/requests/{request}", "/guilds", "/guilds/{guild}", "/guilds/{guild}/tickets",
         "/guilds/{guild}/tickets/{number}", "/orgs/{slug}", "/admin/people",
         "/admin/people/{person}", "/admin/organizations", "/admin/deliveries",
-        "/admin/deliveries/{delivery}", "/admin/dispatches", "/admin/integrations", "/admin/keys",
-        "/api/docs",
+        "/admin/deliveries/{delivery}", "/admin/dispatches", "/admin/dispatches/{dispatch}",
+        "/admin/integrations", "/admin/keys", "/api/docs",
     ),
     "a stranger": (
         "/", "/sign-in", "/sign-up", "/welcome/{token}", "/forgot-password", "/reset/{token}",
@@ -108,6 +108,10 @@ class FullServerFixture:
         link = re.search(r'href="/admin/deliveries/(\d+)"', deliveries)
         assert link is not None
         self.parts["delivery"] = link[1]
+        dispatches = server.get("/admin/dispatches", company.tess).text
+        link = re.search(r'href="/admin/dispatches/(\d+)"', dispatches)
+        assert link is not None
+        self.parts["dispatch"] = link[1]
         self.tokens = {"/welcome/": made["token"], "/invitations/": invitation.split("/")[-1]}
         newcomer = server.create_account(guild.dee, linked=False)
         cookies = dict(zip(PAGES, (company.clara, company.tess, "", newcomer), strict=True))

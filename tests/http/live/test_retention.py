@@ -6,12 +6,26 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from deskwire.events.consumers.store import read_slowest_position
+from deskwire.events.log import read_head
 from deskwire.kit.clock import DAY
 from tests.fixtures import sse
 from tests.fixtures.guild import GuildFixture
 from tests.fixtures.server import Server, running_server
+from tests.fixtures.stream_server import wait_until
 
 TRIMMED = r"deleted \d+ log entries older than 90 days"
+
+
+def stop_when_planned(server: Server) -> None:
+    """Stop the server once its consumers have read the log: they hold what they have not read."""
+
+    def is_planned(tx: Connection) -> bool:
+        return (read_slowest_position(tx) or 0) >= read_head(tx)
+
+    with server.open_database() as db:
+        wait_until(lambda: db.read_sync(is_planned))
+    server.stop()
 
 
 def pass_days(server: Server, days: int) -> None:
@@ -36,7 +50,7 @@ def test_a_cursor_from_before_the_trim_is_told_to_reload(
             guild.open_ticket(1, "Long ago")
             before.read_until_type("ticket.created")
         guild.open_ticket(2, "Missed, long ago")
-        server.stop()
+        stop_when_planned(server)
         pass_days(server, 91)
         mark = server.log.end
         server.start()
@@ -65,7 +79,7 @@ def test_the_cli_and_the_pages_work_after_the_log_was_trimmed(
         guild = GuildFixture(server)
         cookie = guild.sign_in_staff()
         guild.open_ticket(1, "Long ago")
-        server.stop()
+        stop_when_planned(server)
         pass_days(server, 2)
         mark = server.log.end
         server.start()

@@ -36,6 +36,15 @@ STATE_LABELS = {
     "dead": N_("Given up"),
     "dismissed": N_("Dismissed"),
 }
+TARGET_LABELS = {"mail": N_("Email"), "desk": N_("Timer")}
+KIND_LABELS = {
+    "link": N_("message with a one-time link"),
+    "proof": N_("link that confirms an address"),
+    "invitation.expiry": N_("an invitation expires"),
+    "key-expires-in-14-days": N_("reminder that an API key expires"),
+    "key-expires-in-1-day": N_("reminder that an API key expires"),
+    "key-maker-left": N_("notice that the maker of an API key has left"),
+}
 DONE_MESSAGES = {
     "retry": N_("The dispatch will be sent again."),
     "dismiss": N_("The dispatch was dismissed."),
@@ -77,14 +86,16 @@ class DispatchesAdminPages:
         """GET /admin/dispatches?state=&target=&before=."""
         filters = parse_filter(request.query_params)
         viewer, dispatch_page = await read_as(self.deps, request, read_page, filters)
-        state_labels = translate_labels(STATE_LABELS)
+        state_labels, labels = translate_labels(STATE_LABELS), translate_labels(TARGET_LABELS)
         context = {
             "viewer": viewer,
             "dispatch_page": dispatch_page,
             "filters": filters,
             "states": [(state, state_labels[state]) for state in DISPATCH_STATES],
             "state_labels": state_labels,
-            "targets": [(target, target) for target in dispatch_page.targets],
+            "targets": [(target, labels.get(target, target)) for target in dispatch_page.targets],
+            "target_labels": labels,
+            "kind_labels": translate_labels(KIND_LABELS),
         }
         return self.render(request, "admin_dispatches.html", context)
 
@@ -118,6 +129,8 @@ class DispatchesAdminPages:
             "dispatch": dispatch,
             "behind": behind,
             "state_labels": translate_labels(STATE_LABELS),
+            "target_labels": translate_labels(TARGET_LABELS),
+            "kind_labels": translate_labels(KIND_LABELS),
             "alert": str(refusal) if refusal is not None else None,
             "done": done if refusal is None else None,
         }
