@@ -72,15 +72,16 @@ def test_a_new_member_replays_only_what_they_may_read(guild: GuildFixture) -> No
     invited = {"email": guild.bo.email, "role": "member"}
     ask(guild, owner, "POST", f"/api/organizations/{made['id']}/invitations", invited)
     link = guild.server.read_mailed_link(guild.bo.email, "/invitations/")
-    guild.server.submit_form(link, guest)
 
+    def is_joining(sent: sse.Frame) -> bool:
+        member = sent.data["data"]["member"] if sent.type == "member.joined" else {}
+        return bool(member.get("name") == guild.bo.name)
+
+    with guild.open_stream(owner, "/api/events") as published:
+        guild.server.submit_form(link, guest)
+        published.read_until(is_joining)  # before, the server knows no more than who was a member
     with sse.connect(guild.server.port, f"/api/events?after={cursor}", guest) as stream:
-        frames = stream.read_until(
-            lambda sent: (
-                sent.type == "member.joined"
-                and sent.data["data"]["member"]["name"] == guild.bo.name
-            )
-        )
+        frames = stream.read_until(is_joining)
     listed = guild.server.get(here, guest)
 
     created = [sent.data["data"]["ticket"] for sent in frames if sent.type == "ticket.created"]
