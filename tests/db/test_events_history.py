@@ -90,7 +90,7 @@ async def test_every_stream_is_reset_and_receives_later_events(
 
         await change_something(desk, 7)
         assert desk.hub.cursor.position == await desk.db.read(log.read_head)
-        returning = await desk.open_stream(stream.subscription.caller.person, str(old))  # type: ignore[union-attr]
+        returning = await desk.open_stream(stream.subscription.caller.subject, str(old))  # type: ignore[union-attr]
         assert returning.connected_frame["verdict"] == "reset"
 
 

@@ -59,7 +59,7 @@ class KeyOracle(OrganizationOracle):
 
     def event_channels(self, type_: str, data: dict[str, Any], names: dict[str, str]) -> set[str]:
         if type_.startswith("key."):
-            return {f"key:{names['key:' + data['key']]}", "org"}
+            return {f"key:{names['key:' + data['key']]}", "org", "staff"}
         return super().event_channels(type_, data, names)
 
 

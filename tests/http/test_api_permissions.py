@@ -30,6 +30,7 @@ TEXT, NEW = {"text": "Hello"}, {"subject": "A buoy", "text": "It drifts."}
 ROWS: list[tuple[str, str, Any, tuple[int, int, int, int, int, int]]] = [
     ("GET", "/api/me", None, (200, 200, 200, 200, 200, 200)),
     ("POST", "/api/me/verification", None, (404, 404, 404, 404, 404, 404)),  # no mail here
+    ("GET", "/api/key", None, (404, 404, 404, 404, 404, 404)),  # these are people
     ("GET", "/api/requests", None, (403, 403, 200, 200, 200, 403)),
     ("GET", f"/api/requests?{OF_QUAY}", None, (200, 200, 200, 200, 404, 404)),
     ("GET", "/api/requests?organization=team", None, (404, 404, 404, 404, 404, 404)),

@@ -38,6 +38,8 @@ SECRET_COLUMNS = {  # digests of secrets, and what is to be sent, such as mails 
     "sign_in_failures": {"email_hash"},
     "invitations": {"token_hash", "mailed_hash"},
     "dispatches": {"payload"},
+    "api_keys": {"secret_hash"},
+    "idempotency_keys": {"body_hash"},
 }
 
 POSTGRES_HINT = "psql or any other client: changes from anywhere show up at once"
