@@ -11,6 +11,7 @@ from bench import (
     burst,
     cpu_profile,
     door,
+    erasure,
     fanout,
     far_behind,
     latency,
@@ -44,6 +45,7 @@ PARTS: dict[str, Callable[[], Report]] = {
     "start": start.measure,
     "profile": cpu_profile.measure,
     "writer": writer.measure,
+    "erasure": erasure.measure,
 }
 
 
