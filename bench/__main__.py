@@ -11,6 +11,7 @@ from bench import (
     burst,
     cpu_profile,
     door,
+    erasure,
     fanout,
     far_behind,
     latency,
@@ -46,6 +47,7 @@ PARTS: dict[str, Callable[[], Report]] = {
     "profile": cpu_profile.measure,
     "writer": writer.measure,
     "reach": reach.measure,
+    "erasure": erasure.measure,
 }
 
 

@@ -41,6 +41,7 @@ MEMBER_COUNT, STAFF_COUNT = 1_000, 10
 REPLY_COUNT = 3_000  # in the long request
 ENTRY_COUNT = 200_000  # in the log, of the company
 OLD_ENTRY_COUNT = 20_000  # of them, older than LOG_DAYS keeps
+ENTRY_TEXT = "A reply of common size. " * 8
 WORDS_PER_REPLY = 20
 BATCH_SIZE = 5_000  # rows
 
@@ -57,14 +58,20 @@ class BusyCompany:
     neighbor_token: str
 
 
-def fill_database(url: str, session_count: int) -> BusyCompany:
+def fill_database(
+    url: str,
+    session_count: int,
+    entry_count: int = ENTRY_COUNT,
+    old_entry_count: int = OLD_ENTRY_COUNT,
+) -> BusyCompany:
     """Create the database; `session_count` members and all staff have a session."""
     opened = open_database(url)
     db = number_on_commit(opened.db)
     try:
         company, request = new_id(), new_id()
-        for first in range(0, ENTRY_COUNT, BATCH_SIZE):  # the oldest entries of the log come first
-            db.write_sync(_insert_entries, f"org:{company}", request, first)
+        for first in range(0, entry_count, BATCH_SIZE):  # the oldest entries of the log come first
+            old_count = min(max(old_entry_count - first, 0), BATCH_SIZE)
+            db.write_sync(_insert_entries, f"org:{company}", request, old_count)
         members = db.write_sync(_create_company, company, "busy", MEMBER_COUNT, request)
         neighbor_request = new_id()
         [neighbor] = db.write_sync(_create_company, new_id(), "neighbor", 1, neighbor_request)
@@ -136,20 +143,19 @@ def _insert_replies(tx: Connection, request: str, authors: list[str]) -> None:
     reindex_replies(tx, request)
 
 
-def _insert_entries(tx: Connection, workspace: str, request: str, first: int) -> None:
-    rows = list(_generate_entries(workspace, request, first))
+def _insert_entries(tx: Connection, workspace: str, request: str, old_count: int) -> None:
+    rows = list(_generate_entries(workspace, request, old_count))
     columns = log.log.c.keys()
     tx.execute(insert(log.log), [{k: v for k, v in row.items() if k in columns} for row in rows])
 
 
-def _generate_entries(workspace: str, request: str, first: int) -> Iterator[dict[str, Any]]:
+def _generate_entries(workspace: str, request: str, old_count: int) -> Iterator[dict[str, Any]]:
     at = now()
-    for number in range(first, first + BATCH_SIZE):
-        message = new_id()
-        data = {"ticket": request, "messageId": message, "content": "A reply of common size. " * 8}
+    for number in range(BATCH_SIZE):
+        data = {"ticket": request, "messageId": new_id(), "content": ENTRY_TEXT}
         yield {
             "type": "ticket.message_sent",
-            "at": at - 200 * DAY if number < OLD_ENTRY_COUNT else at,
+            "at": at - 200 * DAY if number < old_count else at,
             "workspace": workspace,
             "ticket": request,
             "actor": "bench",

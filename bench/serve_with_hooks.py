@@ -3,19 +3,19 @@
     bench.append EVENTS     append that many small events in one transaction, to many channels
     bench.append_long EVENTS    the same with events of 1 kB, all to the common guild
     bench.statements        how many SQL statements were run so far, by the tables they read
-    bench.transactions      the CPU time of each writing transaction so far, by what it did
 
 Statements are counted where SQLite runs them, so that none is missed, whatever code runs it; only
-if COUNT_SQL is set, because counting takes time. The CPU time is that of the writer's thread; with
-TIME_TRANSACTIONS set only. BUFFER_BYTES: the size of the event buffer.
+if COUNT_SQL is set, because counting takes time. BUFFER_BYTES: the size of the event buffer. With
+TIME_TRANSACTIONS set, each writing transaction appends a line to the file TIMES_FILE.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +23,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.pool import Pool
 
 from bench.many_people import FIRST_SIDE_GUILD, SIDE_GUILDS
+from bench.transaction_times import TIMES_FILE
 from bench.webhook_bodies import GUILD
 from deskwire.cli.main import main
 from deskwire.events import channels, log
@@ -36,7 +37,6 @@ PADDING = "A text of the length that a short message has, so that the frame is o
 COUNTED_TABLES = ("log", "sessions", "identities")  # replay, authentication, authorization
 
 _statement_counts: Counter[str] = Counter()
-_transaction_times: defaultdict[str, list[float]] = defaultdict(list)  # ms
 
 
 def append_events(tx: Connection, arguments: dict[str, Any]) -> None:
@@ -83,21 +83,18 @@ def _count_statement(statement: str) -> None:
         _statement_counts[table] += f"FROM {table} " in words or f"JOIN {table} " in words
 
 
-def read_transaction_times(_tx: Connection, _arguments: dict[str, Any]) -> dict[str, list[float]]:
-    """Return the milliseconds of CPU of each transaction so far, by the name of its function."""
-    return dict(_transaction_times)
-
-
 def _time_transactions() -> None:
     write_sync = Database.write_sync
+    times_file = os.open(TIMES_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND)  # of several threads
 
     def write_timed(db: Database, function: Any, *args: Any, **kwargs: Any) -> Any:
-        began = time.thread_time()
+        began, began_cpu = time.perf_counter(), time.thread_time()
         try:
             return write_sync(db, function, *args, **kwargs)
         finally:
-            elapsed = (time.thread_time() - began) * 1000
-            _transaction_times[_name_transaction(function, args)].append(elapsed)
+            cpu, wall = time.thread_time() - began_cpu, time.perf_counter() - began
+            timed = (_name_transaction(function, args), cpu * 1000, wall * 1000)
+            os.write(times_file, json.dumps(timed).encode() + b"\n")
 
     Database.write_sync = write_timed  # type: ignore[method-assign, assignment]
 
@@ -119,7 +116,6 @@ if __name__ == "__main__":
     COMMANDS["bench.append"] = append_events
     COMMANDS["bench.append_long"] = append_long_events
     COMMANDS["bench.statements"] = read_statement_counts
-    COMMANDS["bench.transactions"] = read_transaction_times
     if os.environ.get("TIME_TRANSACTIONS"):
         _time_transactions()
     if os.environ.get("COUNT_SQL"):

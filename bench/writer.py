@@ -33,6 +33,7 @@ from bench.servers import (
     wait_until,
 )
 from bench.sockets import HOST, build_request, connect, fetch
+from bench.transaction_times import group_cpu, read_transaction_times
 from bench.webhook_bodies import message_body, signed_request
 from deskwire.integrations.discord.samples import make_snowflake
 from deskwire.kit.ids import new_id
@@ -81,7 +82,7 @@ def measure() -> Report:
             for number, text in enumerate(list(TEXTS.values()) * ROUND_COUNT):
                 _write_everywhere(server, company, number, text)
             _wait_until_done(server, database)
-            times = server.run_command("bench.transactions")
+            times = group_cpu(read_transaction_times(folder))
             alone = list(_time_replies(server, company, ALONE_SECONDS))
             waits = _reply_among_hostile_people(server, company)
             share = noise.read_share()

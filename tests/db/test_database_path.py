@@ -143,7 +143,7 @@ def test_another_programs_database_is_not_migrated(folder: Path, command_line: C
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("places",)]
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "backup copy.db"])
+@pytest.mark.parametrize("command", [*COMMANDS, "backup copy.db", "restored"])
 @pytest.mark.parametrize(
     ("kind", "complaint"),
     [

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
 from deskwire.events.log import log, read_after
@@ -62,6 +63,34 @@ async def test_a_ticket_deleted_by_the_bot_is_erased_with_its_deliveries(tmp_pat
         rows = await desk.db.read(lambda tx: tx.execute(query).all())
         assert {row.state for row in rows} == {"done"}
         assert all(row.digest and row.fingerprint for row in rows)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"UPDATE messages SET text = 'Never mind' WHERE text = '{MARKER}'",
+        f"DELETE FROM messages WHERE text = '{MARKER}'",
+    ],
+    ids=["edited", "removed"],
+)
+async def test_the_delivery_behind_a_message_edited_or_removed_with_sql_is_erased(
+    tmp_path: Path, statement: str
+) -> None:
+    async with open_running_desk(tmp_path) as desk:
+        await desk.post_event("ticket.created", **{**OPENED, "subject": "The crane"})
+        for number, content in enumerate(("It is dark", MARKER, "Still")):
+            sent = {**SENT, "content": content, "messageId": f"80000000000000007{number}"}
+            await desk.post_event("ticket.message_sent", **sent)
+        assert "deliveries.body" in find_marker(desk.db, MARKER)
+
+        await desk.edit_database(statement)
+
+        await wait_until_erased(desk.db)
+        query = select(deliveries.c.body, deliveries.c.digest, deliveries.c.fingerprint)
+        rows = await desk.db.read(lambda tx: tx.execute(query.order_by(deliveries.c.id)).all())
+        assert [bool(row.body) for row in rows] == [True, True, False, True]
+        assert rows[2].digest
+        assert rows[2].fingerprint
 
 
 async def test_late_deliveries_of_a_deleted_ticket_are_erased(tmp_path: Path) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
@@ -216,6 +220,45 @@ def test_an_epoch_is_replaced_once(tmp_path: Path) -> None:
 
     assert first == second != epoch
     db.close()
+
+
+def test_servers_that_replace_an_epoch_at_the_same_moment_agree(tmp_path: Path) -> None:
+    url = create_database_url(tmp_path)
+    with ExitStack() as stack:
+        servers = [stack.enter_context(closing(Postgres(url))) for _ in range(3)]
+        epoch = servers[0].read_sync(log.read_epoch)
+        blocker, observer = (stack.enter_context(psycopg.connect(url)) for _ in range(2))
+        observer.autocommit = True
+        blocker.execute("UPDATE log_state SET floor = floor")
+        with ThreadPoolExecutor(len(servers)) as threads:
+            replacing = [
+                threads.submit(server.write_sync, replace_epoch, epoch) for server in servers
+            ]
+            poll_until(lambda: count_blocked(observer) == len(servers))
+            assert not any(each.done() for each in replacing)
+
+            blocker.commit()  # all have asked for the row while it had the old epoch
+
+            replaced = {each.result(ENOUGH) for each in replacing}
+
+        assert replaced == {servers[0].read_sync(log.read_epoch)}
+        assert epoch not in replaced
+
+
+def count_blocked(observer: psycopg.Connection[Any]) -> int:
+    """Count the sessions of this database that wait for a lock of another one."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
+    )
+    return int(observer.execute(query).fetchone()[0])  # type: ignore[index]
+
+
+def poll_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + ENOUGH
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_an_unprivileged_role_can_read_the_cluster_timeline() -> None:

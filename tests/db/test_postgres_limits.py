@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, closing, suppress
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +19,7 @@ from deskwire.kit import db as kit_db
 from deskwire.kit.db import allow_long_statements, savepoint
 from deskwire.kit.errors import Upstream
 from deskwire.kit.postgres import Postgres
-from deskwire.kit.postgres_limits import Limits
+from deskwire.kit.postgres_limits import BoundedAsyncConnection, BoundedConnection, Limits
 from tests.fixtures.postgres import get_server
 from tests.fixtures.silent_proxy import SilentProxy
 
@@ -27,6 +29,7 @@ SHORT = 1.0  # s; a busy machine may take longer, so what must succeed is tried 
 LONG = 3600.0  # s; far more than a test waits
 ENOUGH = 60.0  # s for anything that must end
 SHORT_LIMITS = Limits(2, SHORT, SHORT, SHORT, SHORT, SHORT)
+USER_TIMEOUT = 10_000  # ms
 SET_FLOOR = "UPDATE log_state SET floor = floor"
 
 
@@ -47,6 +50,50 @@ async def db(url: str) -> AsyncIterator[Postgres]:
     opened = Postgres(url, SHORT_LIMITS)
     yield opened
     await asyncio.to_thread(opened.close)
+
+
+def test_every_connection_has_our_limits(url: str) -> None:
+    defaults = Limits()
+    with closing(Postgres(url)) as db:
+        engines = {
+            db._writer: ("15s", defaults.answer),
+            db._reader: ("15s", defaults.answer),
+            db._dedicated_engine: ("6s", defaults.dedicated_answer),
+        }
+        for engine, (statement_timeout, answer_limit) in engines.items():
+            with engine.connect() as tx:
+                connection = cast("BoundedConnection", tx.connection.driver_connection)
+                assert read_user_timeout(connection.fileno()) == USER_TIMEOUT
+                assert connection.answer_limit == answer_limit
+                asked = tx.exec_driver_sql("SHOW statement_timeout").scalar_one()
+                assert asked == statement_timeout
+
+
+async def test_the_listening_connection_has_our_limits(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = list[BoundedAsyncConnection]()
+    connect = BoundedAsyncConnection.connect
+
+    async def record(**parameters: Any) -> BoundedAsyncConnection:
+        opened.append(await connect(**parameters))
+        return opened[-1]
+
+    monkeypatch.setattr(BoundedAsyncConnection, "connect", record)
+    async with asyncio.timeout(ENOUGH):
+        with closing(Postgres(url)) as db:
+            async with aclosing(cast("AsyncGenerator[object]", db.listen("bell"))) as heard:
+                await anext(heard)
+
+                [connection] = opened
+                assert read_user_timeout(connection.fileno()) == USER_TIMEOUT
+                assert connection.answer_limit == Limits().listen_answer
+
+
+def read_user_timeout(descriptor: int) -> int:
+    """Return the ms after which the kernel gives up what the other side has not acknowledged."""
+    with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as copy:
+        return copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
 
 
 def update_in_savepoint(tx: Connection) -> None:

@@ -307,7 +307,7 @@ class History:
 
 def positions(stream: FakeWriter) -> list[int]:
     """The positions of the events a stream wrote."""
-    lines = stream.data.decode().split("\n\n")
+    lines = stream.raw_bytes.decode().split("\n\n")
     blocks = [b for b in lines if b.startswith("data: ") and '"type":"connected"' not in b]
     return [int(b.rpartition("\nid: ")[2].partition("-")[2]) for b in blocks]
 

@@ -306,7 +306,7 @@ class OrganizationHistory:
 
 def positions(stream: FakeWriter) -> list[int]:
     """The positions of the events a stream wrote."""
-    blocks = stream.data.decode().split("\n\n")
+    blocks = stream.raw_bytes.decode().split("\n\n")
     events = [b for b in blocks if b.startswith("data: ") and '"type":"connected"' not in b]
     return [int(b.rpartition("\nid: ")[2].partition("-")[2]) for b in events]
 

@@ -21,7 +21,7 @@ async def test_a_late_delivery_sends_a_former_owner_no_current_state(tmp_path: P
         await desk.post_event("guild.joined", sent_at=1_000, **guild, ownerId=DEE)
 
         assert stream.positions == []
-        assert b"Secret plans" not in stream.data
+        assert b"Secret plans" not in stream.raw_bytes
 
 
 async def test_a_late_role_name_changes_the_permissions_of_all_holders(tmp_path: Path) -> None:
@@ -58,4 +58,4 @@ async def test_a_member_who_left_hears_nothing_through_a_late_role_event(tmp_pat
         await desk.post_event("team.member_assigned", sent_at=1_000, **who, **role)
 
         assert stream.positions == heard
-        assert b"Secret" not in stream.data
+        assert b"Secret" not in stream.raw_bytes

@@ -17,11 +17,15 @@ from anyio import run, sleep_forever
 from anyio.to_thread import run_sync
 from sqlalchemy import Connection, delete
 
+from deskwire.events.erasure import list_erasures
 from deskwire.kit.store import DiskStore
 from deskwire.kit.zip_writer import ZipWriter
+from deskwire.tickets.actions import update
 from deskwire.tickets.data_export import stream_archive
 from deskwire.workspaces.organizations.organizations import organization_members
-from tests.fixtures.cast import ADA, BO, CY, UNA, Persona
+from deskwire.workspaces.organizations.staff import upsert_staff_row
+from tests.fixtures.cast import ADA, BO, CY, MO, UNA, Persona
+from tests.fixtures.erasure import find_marker
 from tests.fixtures.files_site import FilesSiteFixture
 from tests.fixtures.site import SIGNED_IN_HEADER, open_browser
 from tests.unit.test_thumbnails import drawn
@@ -87,6 +91,25 @@ def test_the_export_excludes_requests_no_longer_visible(files_site: FilesSiteFix
     assert {each["kind"] for each in as_client["messages"]} == {"reply"}
     assert count_entries(nobody) == dict.fromkeys(shown, 0)
     assert [each["id"] for each in read_export(files_site, CY)["files"]] == [unsent]
+
+
+def test_the_export_lacks_a_deleted_request_even_before_it_is_erased(
+    files_site: FilesSiteFixture,
+) -> None:
+    desk, marker = files_site.desk, "zauberkran"
+    kept = desk.create_request(BO, desk.northwind)
+    files_site.sent(BO, marker.encode(), f"{marker}.txt")
+    assert files_site.ticket in json.dumps(read_export(files_site, BO))
+
+    desk.db.write_sync(upsert_staff_row, desk.person_id(MO), "super_admin", desk.now)
+    desk.db.write_sync(update.delete_request, desk.actor(MO), files_site.ticket)
+
+    assert desk.db.read_sync(list_erasures, 0), "no service runs here: nothing is erased yet"
+    assert "files.name" in find_marker(desk.db, marker)
+    data = read_export(files_site, BO)
+    assert [each["id"] for each in data["tickets"]] == [kept]
+    assert files_site.ticket not in json.dumps(data)
+    assert marker not in json.dumps(data)
 
 
 def read_export(filed: FilesSiteFixture, persona: Persona) -> dict[str, Any]:

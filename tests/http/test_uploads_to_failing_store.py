@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from deskwire.kit import object_store
 from deskwire.kit.errors import Unavailable
+from deskwire.kit.open_store import open_store
 from deskwire.kit.store import DiskStore
 from tests.fixtures.cast import BO
 from tests.fixtures.files_site import FilesSiteFixture
+from tests.fixtures.s3_server import BUCKET, running_s3_server
 from tests.fixtures.site import open_browser
+from tests.fixtures.stream_server import wait_until
+
+LONG = 3600.0  # s; far more than a test waits
 
 
 class FailingStore(DiskStore):
@@ -63,6 +71,45 @@ def test_a_form_whose_second_file_fails_leaves_the_first_to_the_cleanup(
 
     assert answer.status_code == 503
     assert store.calls_after_failure == []
+    assert files_site.rows() == 0
+
+
+@pytest.mark.database("sqlite")  # what is stored elsewhere has nothing to do with it
+@pytest.mark.parametrize(
+    ("limit", "shortened", "reason"),
+    [
+        ("CALL_TIMEOUT", 0.5, "no answer within 0 s"),
+        ("REQUEST_TIMEOUT", timedelta(seconds=0.5), "error sending request|operation timed out"),
+    ],
+    ids=["our wait", "the client's request"],
+)
+def test_an_upload_to_a_stalled_bucket_is_refused_after_our_limit(
+    files_site: FilesSiteFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    limit: str,
+    shortened: float | timedelta,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(object_store, "REQUEST_TIMEOUT", timedelta(seconds=LONG))
+    monkeypatch.setattr(object_store, "CALL_TIMEOUT", LONG)
+    monkeypatch.setattr(object_store, limit, shortened)
+    with running_s3_server() as s3:
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        store = open_store(f"s3://{BUCKET}/files")
+        object.__setattr__(
+            files_site.site, "uploads", replace(files_site.site.uploads, store=store)
+        )
+        s3.proxy.fault = "stall"
+
+        answer = files_site.upload(BO)
+
+        wait_until(lambda: bool(s3.proxy.stalled))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "Files can’t be saved or opened right now." in answer.text
+    [line] = [each.getMessage() for each in caplog.records if "the file store" in each.getMessage()]
+    assert re.search(f"s3://{BUCKET}/files failed: .*({reason})", line)
     assert files_site.rows() == 0
 
 

@@ -96,7 +96,7 @@ async def test_a_tick_never_names_a_position_the_stream_has_not_reached():
 
         for writer in writers:
             assert writer.positions == [1]
-            assert b"event: tick" not in writer.data.partition(b'"timestamp":1}')[0]
+            assert b"event: tick" not in writer.raw_bytes.partition(b'"timestamp":1}')[0]
 
 
 async def test_a_stream_that_ends_between_slices_is_not_written_to():

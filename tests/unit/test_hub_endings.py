@@ -113,9 +113,9 @@ async def test_a_tick_moves_the_cursor_of_a_quiet_stream():
 
         fixture.hub._heartbeat.send_tick([ada.subscription])
 
-        assert ada.data.endswith(b"\n\n")
-        assert b":heartbeat\n\nevent: tick\ndata: " in ada.data
-        assert ada.data.endswith(b"\nid: 0123abcd-1\n\n")
+        assert ada.raw_bytes.endswith(b"\n\n")
+        assert b":heartbeat\n\nevent: tick\ndata: " in ada.raw_bytes
+        assert ada.raw_bytes.endswith(b"\nid: 0123abcd-1\n\n")
 
 
 async def test_an_ended_stream_leaves_nothing_behind():

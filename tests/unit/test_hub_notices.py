@@ -14,12 +14,12 @@ async def test_a_notice_reaches_the_holders_of_its_channel_and_moves_no_cursor()
         fixture.channels_by_person = {"mo": {"people"}, "bo": {"user:bo"}}
         mo, bo = fixture.open_stream("mo"), fixture.open_stream("bo", session="t")
         await fixture.wait_until_idle()
-        before = len(mo.data)
+        before = len(mo.raw_bytes)
 
         fixture.hub.send_notice("people", "deliveries")
 
         assert (notices(mo), notices(bo)) == (["deliveries"], [])
-        assert b"id:" not in mo.data[before:]
+        assert b"id:" not in mo.raw_bytes[before:]
 
 
 async def test_a_paused_stream_gets_the_notice_once_it_continues_if_it_still_holds_the_channel():

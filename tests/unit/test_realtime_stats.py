@@ -17,7 +17,7 @@ def sent(counts: HubStats) -> tuple[int, int]:
 
 def received(*writers: FakeWriter) -> tuple[int, int]:
     """Events and their bytes, as they came out."""
-    blocks = [block + b"\n\n" for each in writers for block in each.data.split(b"\n\n")]
+    blocks = [block + b"\n\n" for each in writers for block in each.raw_bytes.split(b"\n\n")]
     events = [block for block in blocks if b'"type":"ticket.updated"' in block]
     return len(events), sum(map(len, events))
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     delete,
     insert,
     select,
@@ -139,12 +140,15 @@ def find_person_id(tx: Connection, principal: str) -> PersonId | None:
 
 def read_person_ids(tx: Connection, principals: Collection[str]) -> dict[str, PersonId]:
     """Return the person id of each linked principal; unlinked ones are absent."""
-    rows = tx.execute(
-        select(identities.c.principal, identities.c.person).where(
-            identities.c.principal.in_(principals)
-        )
-    )
+    if not principals:
+        return {}
+    rows = tx.execute(_SELECT_PERSON_IDS, {"principals": list(principals)})
     return {row[0]: row[1] for row in rows}
+
+
+_SELECT_PERSON_IDS = select(identities.c.principal, identities.c.person).where(
+    identities.c.principal.in_(bindparam("principals", expanding=True))
+)
 
 
 def resolve_person_ids(tx: Connection, principals: Iterable[str]) -> set[PersonId]:

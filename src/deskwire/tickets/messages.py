@@ -139,6 +139,7 @@ class AddedMessage(NamedTuple):
 
 
 _INSERT_MESSAGE = insert(messages)
+SELECT_BY_ID = select(messages).where(messages.c.id == bindparam("of"))
 
 
 def insert_message(tx: Connection, fields: MessageFields) -> AddedMessage:

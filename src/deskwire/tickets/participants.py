@@ -6,7 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, null, or_, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from deskwire.accounts.people import people
 from deskwire.events.channels import PersonId, Workspace, is_key
@@ -103,20 +114,13 @@ def read_mentionable_names(
     tx: Connection, workspace: Workspace, *, only_staff: bool
 ) -> dict[PersonId, str]:
     """Return the names of the organization's members and the staff, or of the staff alone."""
-    query = _select_members_and_staff(workspace.removeprefix("org:"))
+    organization_id = "" if only_staff else workspace.removeprefix("org:")
     # Plain tuples: there may be a thousand people, and the transaction keeps the writer.
-    rows = tx.execute(query).all()
-    found = [
-        (id_, name) for id_, name, _avatar, internal, _role in rows if internal or not only_staff
-    ]
-    return {id_: name or placeholder_name(id_) for id_, name in sorted(found, key=_sort_key)}
+    rows = tx.execute(_SELECT_MENTIONABLE, {"organization": organization_id}).all()
+    return {id_: name or placeholder_name(id_) for id_, name in rows}
 
 
-def _sort_key(person: tuple[PersonId, str | None]) -> tuple[str, PersonId]:
-    return person[1] or "", person[0]
-
-
-def _select_members_and_staff(organization_id: str) -> Select[Any]:
+def _select_members_and_staff(organization_id: str | BindParameter[str]) -> Select[Any]:
     member = organization_members
     joined = member.join(organizations, organizations.c.id == member.c.organization).join(
         people, people.c.id == member.c.person
@@ -136,6 +140,11 @@ def _select_members_and_staff(organization_id: str) -> Select[Any]:
             or_(organizations.c.id == organization_id, organizations.c.internal),
         )
     )
+
+
+_SELECT_MENTIONABLE = _select_members_and_staff(
+    bindparam("organization", type_=Text)
+).with_only_columns(people.c.id, people.c.name)
 
 
 def _select_participants(ticket_id: str) -> Select[Any]:

@@ -39,11 +39,12 @@ class PreparedText:
         return mark_mentions(self.marked_html, mentioned_names)
 
     def find_mentions(self, names: Mapping[PersonId, str]) -> dict[PersonId, str]:
-        """Return the people, with their names, that the text mentions."""
+        """Return the people, with their names, that the text mentions, by name."""
         possible = {name for each in self.candidates for name in each}
         known = possible.intersection(names.values())
         found = {next((name for name in each if name in known), None) for each in self.candidates}
-        return {id_: name for id_, name in names.items() if name in found}
+        mentioned = sorted((name, id_) for id_, name in names.items() if name in found)
+        return {id_: name for name, id_ in mentioned}
 
 
 def prepare_text(text: str) -> PreparedText:

@@ -101,6 +101,10 @@ def _read_key_names(tx: Connection, principals: set[Principal]) -> dict[Principa
 def _read_people(tx: Connection, person_ids: set[Principal]) -> dict[Principal, PrincipalRef]:
     if not person_ids:
         return {}
-    query = select(people.c.id, people.c.name, people.c.avatar)
-    rows = tx.execute(query.where(people.c.id.in_(person_ids)))
+    rows = tx.execute(_SELECT_PEOPLE, {"persons": list(person_ids)})
     return {row.id: named_person(row.id, row.name, row.avatar) for row in rows}
+
+
+_SELECT_PEOPLE = select(people.c.id, people.c.name, people.c.avatar).where(
+    people.c.id.in_(bindparam("persons", expanding=True))
+)

@@ -126,7 +126,7 @@ def test_an_idle_stream_gets_a_heartbeat_and_a_tick_with_its_workspace(guild: Gu
     with guild.open_stream(guild.sign_in_staff()) as stream:
         before = stream.cursor
 
-        heartbeat, tick = stream.read_frame(timeout=TICK), stream.read_frame()
+        heartbeat, tick = stream.read_raw_frame(timeout=TICK), stream.read_raw_frame()
 
     assert (heartbeat.comment, tick.name) == ("heartbeat", "tick")
     assert tick.id == tick.data["position"] == before

@@ -10,6 +10,7 @@ from tests.fixtures import sse
 from tests.fixtures.guild import GuildFixture
 
 PATH = "/api/requests/events"
+EMPLOY = ("people", "employ", "--role", "support_analyst")
 
 
 def test_it_sends_requests_and_the_guild_stream_does_not(guild: GuildFixture) -> None:
@@ -89,6 +90,43 @@ def test_a_new_member_replays_only_what_they_may_read(guild: GuildFixture) -> No
     assert [each["id"] for each in json.loads(listed.body)["items"]] == created
 
 
+def test_a_new_team_member_replays_what_the_team_may_read_and_nothing_of_servers(
+    guild: GuildFixture,
+) -> None:
+    owner, staff = guild.sign_in_staff(), guild.server.create_account(guild.dee)
+    guest = guild.server.create_account(guild.bo)
+    guild.server.run_command_line(*EMPLOY, guild.dee.email)
+    with guild.open_stream(guest, "/api/events") as stream:
+        cursor = stream.cursor
+    made = ask(guild, owner, "POST", "/api/organizations", {"name": f"Quay {guild.guild_id}"})
+    filed = {"id": new_id(), "subject": "A buoy", "text": "It drifts."}
+    ask(guild, owner, "POST", f"/api/requests?organization={made['id']}", filed)
+    note = {"id": new_id(), "text": "They lost it.", "kind": "note"}
+    ask(guild, staff, "POST", f"/api/requests/{filed['id']}/messages", note)
+    guild.open_ticket(1, "In the server")
+
+    before = replay(guild, guest, cursor, "Before")
+
+    guild.server.run_command_line(*EMPLOY, guild.bo.email)
+
+    after = replay(guild, guest, cursor, "After")
+    timeline = ask(guild, guest, "GET", f"/api/requests/{filed['id']}/messages", None)
+    assert not {f"org:{made['id']}", guild.workspace} & workspaces_of(before)
+    assert f"org:{made['id']}" in workspaces_of(after)
+    assert guild.workspace not in workspaces_of(after)
+    told = [sent.data["data"]["content"] for sent in after if sent.type == "ticket.message_sent"]
+    assert told == [note["text"]]
+    assert told[0] in [each["text"] for each in timeline["items"]], "as its page shows"
+
+
+def replay(guild: GuildFixture, cookie: str, cursor: str, name: str) -> list[sse.Frame]:
+    """Return what a person hears from a cursor on, up to an organization that they create now."""
+    last = {"name": f"{name} {guild.guild_id}"}
+    made = ask(guild, cookie, "POST", "/api/organizations", last)
+    with sse.connect(guild.server.port, f"/api/events?after={cursor}", cookie) as stream:
+        return stream.read_until(lambda sent: "." in sent.type and made["id"] in str(sent.data))
+
+
 def workspaces_of(sent: list[sse.Frame]) -> set[str]:
     """The workspaces events were of; what is one's own, and the stream itself, are of none."""
     frames = (each.data["data"].get("workspace") for each in sent if "." in each.type)
@@ -98,6 +136,8 @@ def workspaces_of(sent: list[sse.Frame]) -> set[str]:
 def ask(guild: GuildFixture, cookie: str, method: str, path: str, body: Any) -> Any:
     """One call of the API as a browser makes it; what it answers."""
     head = {"Content-Type": "application/json", "Origin": guild.server.url, "Cookie": cookie}
-    answer = guild.server.request(method, path, json.dumps(body).encode(), head)
+    answer = guild.server.request(
+        method, path, None if body is None else json.dumps(body).encode(), head
+    )
     assert answer.status < 400, answer.text
     return json.loads(answer.body)

@@ -40,7 +40,7 @@ class Follower(Thread):
     def _listen(self) -> None:
         with sse.connect(self._port, "/api/events", self._cookie, self._cursor) as stream:
             while LAST not in self.heard:
-                sent = stream.read_frame()
+                sent = stream.next_frame()
                 self._cursor = stream.cursor
                 if sent.type == "connected":
                     self.verdicts[sent.data["verdict"]] += 1

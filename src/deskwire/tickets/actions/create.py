@@ -21,7 +21,6 @@ from deskwire.tickets.actions.record import record_request_fact
 from deskwire.tickets.participants import is_member
 from deskwire.tickets.prepared_text import EMPTY_TEXT, PreparedText, parse_input
 from deskwire.tickets.priorities import PRIORITY_LABELS
-from deskwire.tickets.search_index import index_ticket
 from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.tickets.validation import parse_subject
 from deskwire.tickets.visibility import visible_to
@@ -186,12 +185,10 @@ def _insert_ticket(
         "spoken_by": actor.subject,
         "revision": 1,
     }
-    tx.execute(insert(tickets).values(values))
-    inserted = fetch_one(tx, select(tickets).where(tickets.c.id == request_id), TicketRow)
-    index_ticket(tx, inserted)
-    return inserted
+    return fetch_one(tx, _INSERT_TICKET, TicketRow, values)
 
 
+_INSERT_TICKET = insert(tickets).returning(tickets)
 _NEXT_NUMBER = text(
     "INSERT INTO request_numbers (organization, last) VALUES (:organization, 1) "
     "ON CONFLICT (organization) DO UPDATE SET last = request_numbers.last + 1 RETURNING last"

@@ -94,6 +94,7 @@ def erase_ticket(tx: Connection, ticket_id: str) -> bool:
     A ticket that is not deleted, or was restored since, stays as it is. Its files lose their names;
     their rows are the caller's, whose bytes go first.
     """
+    deadline = Deadline()  # a long search entry takes most of the first slice
     row = fetch_first(
         tx, select(tickets).where(tickets.c.id == ticket_id).with_for_update(), TicketRow
     )
@@ -104,7 +105,7 @@ def erase_ticket(tx: Connection, ticket_id: str) -> bool:
     named = (files.c.ticket == ticket_id) & (files.c.name != "")
     tx.execute(update(files).where(named).values(name=""))
     kept = _strip_deletion_line(tx, row) if row is not None else None
-    deadline, others = Deadline(), messages.c.ticket == ticket_id
+    others = messages.c.ticket == ticket_id
     if kept is not None:
         others &= messages.c.id != kept
     while ids := list(tx.execute(select(messages.c.id).where(others).limit(PAGE_SIZE)).scalars()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from deskwire.events import channels, log
 from deskwire.events.types.registry import TicketRead
@@ -14,16 +14,21 @@ from deskwire.workspaces.actor import Actor
 
 def mark_read(tx: Connection, actor: Actor, ticket_id: str, at: Millis) -> None:
     """Record that the viewer has read a request up to a time (ms); an earlier time is ignored."""
-    is_theirs = (reads.c.ticket == ticket_id) & (reads.c.person == actor.person_id)
-    read_at = tx.execute(select(reads.c.at).where(is_theirs)).scalar()
+    read_at = tx.execute(_SELECT_TIME, {"of": ticket_id, "by": actor.person_id}).scalar()
     if read_at is not None and read_at >= at:
         return
     if read_at is None:
-        tx.execute(insert(reads).values(ticket=ticket_id, person=actor.person_id, at=at))
+        tx.execute(_INSERT_TIME, {"ticket": ticket_id, "person": actor.person_id, "at": at})
     else:
-        tx.execute(update(reads).where(is_theirs).values(at=at))
+        tx.execute(_UPDATE_TIME, {"of": ticket_id, "by": actor.person_id, "until": at})
     fact = TicketRead(actor=actor.person_id, ticket=ticket_id, at=at)
     log.append(tx, fact, channels=[channels.user(actor.person_id)])
+
+
+_IS_THEIRS = (reads.c.ticket == bindparam("of")) & (reads.c.person == bindparam("by"))
+_SELECT_TIME = select(reads.c.at).where(_IS_THEIRS)
+_INSERT_TIME = insert(reads)
+_UPDATE_TIME = update(reads).where(_IS_THEIRS).values(at=bindparam("until"))
 
 
 def mark_all_read(tx: Connection, actor: Actor, ticket_id: str) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, update
 
 from deskwire.events.channels import STAFF_CHANNEL, PersonId
 from deskwire.events.types.registry import FileShape
@@ -72,11 +72,11 @@ def post_message(
     existing = _find_existing_message(tx, actor, row, message_input)
     if existing is not None:
         return existing
-    message = record_new_message(tx, actor, row, message_input, _parse_message_text(message_input))
+    id_ = record_new_message(tx, actor, row, message_input, _parse_message_text(message_input))
     is_answer = message_input.kind == "reply" and author_side(actor, row) == "customer"
     if row.status == "waiting" and is_answer:
         record_status_change(tx, actor, lock_for_update(tx, actor, ticket_id), "active")
-    return message
+    return fetch_one(tx, messages.SELECT_BY_ID, MessageRow, {"of": id_})
 
 
 def record_new_message(
@@ -87,8 +87,8 @@ def record_new_message(
     text: PreparedText,
     *,
     is_description: bool = False,
-) -> MessageRow:
-    """Insert a message of a locked request and append its events. Return its row.
+) -> str:
+    """Insert a message of a locked request and append its events. Return its id.
 
     `text` is the parsed text of `message_input`. The description of a request has no event of its
     own: `ticket.created` announces it, and the row was created with it counted.
@@ -112,8 +112,7 @@ def record_new_message(
     for file in files:
         wire = {"file": file.model_dump(exclude_unset=True, by_alias=True), "message": message.id}
         _record_file_event(tx, actor, changed, "ticket.file_added", wire, is_note=is_note)
-    query = select(messages.messages).where(messages.messages.c.id == message.id)
-    return fetch_one(tx, query, MessageRow)
+    return message.id
 
 
 def _parse_message_text(message_input: MessageInput) -> PreparedText:
@@ -301,8 +300,7 @@ def _find_existing_message(
         )
     # The ticket's lock is not enough: the same id may be sent to two requests at once.
     acquire_advisory_lock(tx, f"message {message_id}")
-    table = messages.messages
-    existing = fetch_first(tx, select(table).where(table.c.id == message_id), MessageRow)
+    existing = fetch_first(tx, messages.SELECT_BY_ID, MessageRow, {"of": message_id})
     if existing is None:
         return None
     sent = (row.id, actor.subject, message_input.kind)

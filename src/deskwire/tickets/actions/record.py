@@ -68,20 +68,32 @@ def update_opener_participant(
 
     Returns the channels of the people whose access changes.
     """
-    before = previous.opener if previous is not None else None
-    table, opener = participants, state.opener
+    before, opener = previous.opener if previous is not None else None, state.opener
     former: Sequence[Principal] = ()
     if before != opener:
-        is_replaced = or_(table.c.role.in_(("opener", "author")), table.c.principal == opener)
-        replaced = delete(table).where(table.c.ticket == ticket_id, is_replaced)
-        former = tx.execute(replaced.returning(table.c.principal)).scalars().all()
+        former = tx.execute(_DELETE_REPLACED, {"of": ticket_id, "now": opener}).scalars().all()
         role = "opener" if opener else "author"
         for principal in [opener] if opener else _read_authors(tx, ticket_id):
-            tx.execute(insert(table).values(ticket=ticket_id, principal=principal, role=role))
+            row = {"ticket": ticket_id, "principal": principal, "role": role}
+            tx.execute(_INSERT_PARTICIPANT, row)
     existed = previous is not None and previous.deleted_at is None
     if before == opener and existed == (state.deleted_at is None):
         return []
     return read_participant_channels(tx, ticket_id, before, opener, *former)
+
+
+_DELETE_REPLACED = (
+    delete(participants)
+    .where(
+        participants.c.ticket == bindparam("of"),
+        or_(
+            participants.c.role.in_(("opener", "author")),
+            participants.c.principal == bindparam("now"),
+        ),
+    )
+    .returning(participants.c.principal)
+)
+_INSERT_PARTICIPANT = insert(participants)
 
 
 def _read_authors(tx: Connection, ticket_id: str) -> Sequence[Principal]:
@@ -109,8 +121,8 @@ def read_participant_channels(
     tx: Connection, ticket_id: str, *extra_principals: Principal | None
 ) -> list[Channel]:
     """Return the personal channels of a ticket's participants and of `extra_principals`."""
-    query = select(participants.c.principal).where(participants.c.ticket == ticket_id)
-    everyone = {p for p in (*extra_principals, *tx.execute(query).scalars()) if p}
+    found = tx.execute(_SELECT_PARTICIPANTS, {"of": ticket_id}).scalars()
+    everyone = {p for p in (*extra_principals, *found) if p}
     return _read_own_channels(tx, everyone)
 
 
@@ -119,6 +131,11 @@ def _read_own_channels(tx: Connection, principals: set[Principal]) -> list[Chann
     keys = {principal for principal in principals if channels.is_key(principal)}
     people = resolve_person_ids(tx, principals - keys)
     return [channels.own_channel(subject) for subject in sorted({*people, *keys})]
+
+
+_SELECT_PARTICIPANTS = select(participants.c.principal).where(
+    participants.c.ticket == bindparam("of")
+)
 
 
 def write_ticket_state(tx: Connection, row: TicketRow, state: TicketState, at: Millis) -> TicketRow:

@@ -27,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     exists,
     false,
     func,
@@ -207,8 +208,13 @@ def read_organizations_by_id(tx: Connection, ids: Collection[str]) -> dict[str, 
     """Return organizations by id, to label tickets that are known to be visible."""
     if not ids:
         return {}
-    query = select(organizations).where(organizations.c.id.in_(ids))
-    return {row.id: organization_from_row(row) for row in fetch_all(tx, query, OrganizationRow)}
+    rows = fetch_all(tx, _SELECT_BY_IDS, OrganizationRow, {"ids": list(ids)})
+    return {row.id: organization_from_row(row) for row in rows}
+
+
+_SELECT_BY_IDS = select(organizations).where(
+    organizations.c.id.in_(bindparam("ids", expanding=True))
+)
 
 
 def find_for_share(tx: Connection, organization_id: str) -> Organization | None:
@@ -217,9 +223,13 @@ def find_for_share(tx: Connection, organization_id: str) -> Organization | None:
     An event on its channels must not be numbered after a change of its visibility and still name
     the generation before it: no one would hear it.
     """
-    query = select(organizations).where(organizations.c.id == organization_id)
-    row = fetch_first(tx, query.with_for_update(read=True), OrganizationRow)
+    row = fetch_first(tx, _SELECT_FOR_SHARE, OrganizationRow, {"of": organization_id})
     return None if row is None else organization_from_row(row)
+
+
+_SELECT_FOR_SHARE = (
+    select(organizations).where(organizations.c.id == bindparam("of")).with_for_update(read=True)
+)
 
 
 def organization_from_row(row: OrganizationRow) -> Organization:
