@@ -51,13 +51,15 @@ CAMPAIGNS = {
         scale=14,
     ),
     "histories": Campaign(
-        "random histories of access, deliveries and hubs; ten times as many",
+        "random histories of access, keys, deliveries and hubs; twenty times as many",
         (
             "tests/unit/test_hub_random_histories.py",
             "tests/db/test_realtime_access_histories.py",
+            "tests/db/test_realtime_key_histories.py",
             "tests/db/test_realtime_organization_histories.py",
             "tests/db/test_discord_convergence.py",
         ),
+        scale=2,
         environment={"HYPOTHESIS_PROFILE": "thorough"},
     ),
     "leaks": Campaign(

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.fixtures.hub import FakeWriter
 from tests.fixtures.running_desk import RunningDesk, open_running_desk
+from tests.fixtures.scale import scaled
 
 GUILD = "800000000000000001"
 USERS = {
@@ -326,7 +327,7 @@ async def play(steps: list[str], seed: int) -> None:
                 await history.step(name)
 
 
-@settings(max_examples=settings().max_examples // 4)
+@settings(max_examples=scaled(settings().max_examples // 8))
 @given(st.lists(st.sampled_from(STEPS), min_size=15, max_size=40), st.integers(0, 2**32))
 def test_every_stream_receives_exactly_the_permitted_events(steps: list[str], seed: int) -> None:
     asyncio.run(play(steps, seed))

@@ -30,6 +30,7 @@ from tests.db.test_realtime_organization_histories import (
     positions,
 )
 from tests.fixtures.running_desk import open_running_desk
+from tests.fixtures.scale import scaled
 
 KEY_STEPS = (
     "create_key", "create_key", "revoke_key", "edit_key", "delete_key", "file_by_key",
@@ -164,7 +165,7 @@ async def play(steps: list[str], seed: int) -> None:
                 await history.step(name)
 
 
-@settings(max_examples=settings().max_examples // 4)
+@settings(max_examples=scaled(settings().max_examples // 8))
 @given(
     st.lists(st.sampled_from(KEY_STEPS + STEPS), min_size=15, max_size=40), st.integers(0, 2**32)
 )

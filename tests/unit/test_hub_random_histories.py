@@ -27,6 +27,7 @@ from deskwire.realtime.buffer import EventBuffer
 from deskwire.realtime.hub import Hub
 from deskwire.realtime.subscription import Caller
 from tests.fixtures.hub import EPOCH, FAR_FUTURE, FakeWriter, make_entry
+from tests.fixtures.scale import scaled
 
 PEOPLE = ("ada", "dee")
 CHANNELS = ("guild:1", "guild:2")
@@ -257,7 +258,7 @@ def check_counts(history: HubHistory) -> None:
     assert counts.close_reasons.total() == counts.closed.total()
 
 
-@settings(max_examples=settings().max_examples * 20)
+@settings(max_examples=scaled(settings().max_examples * 10))
 @given(st.integers(5, 80), st.integers(0, 2**32), st.sampled_from((2500, 2**30)))
 def test_no_random_history_leaks_or_withholds_an_event(
     steps: int, seed: int, buffer_bytes: int

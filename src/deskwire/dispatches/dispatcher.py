@@ -42,6 +42,7 @@ CLAIMED_AT_ONCE = 20  # dispatches per transaction, and as many outcomes
 FIRST_PAUSE = 5.0  # s after a target was unavailable; doubles, until a probe succeeds
 LONGEST_PAUSE = 300.0  # s
 EXTEND_INTERVAL = LEASE / 3000  # s between two extensions of the leases of running attempts
+CANCEL_INTERVAL = 0.1  # s between two cancellations of an attempt that goes on
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +233,7 @@ class _Lane:
             self.outcomes[self.target.name, kind] += 1
 
     async def stop(self) -> None:
-        """Cancel what has not begun, and wait for the rest, at most `stop_timeout`."""
+        """Cancel what has not begun, and let the rest end within `stop_timeout`."""
         begun = list[asyncio.Task[None]]()
         for attempt in self.running.values():
             assert attempt.task is not None
@@ -243,10 +244,11 @@ class _Lane:
                 attempt.task.cancel()
         if begun:
             await asyncio.wait(begun, timeout=self.target.stop_timeout)
-        tasks = [attempt.task for attempt in self.running.values() if attempt.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        left = {attempt.task for attempt in self.running.values() if attempt.task is not None}
+        while left:  # a library may lose a cancellation: `asyncio.wait_for` of Python 3.11 does
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=CANCEL_INTERVAL)
 
     async def _send(self, attempt: _Attempt) -> None:
         dispatch = attempt.dispatch

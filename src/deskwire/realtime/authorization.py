@@ -95,8 +95,8 @@ class AuthorizationQueue:
         version_before = self._grant_cache.version
         cached = {person: sets for person in batch if (sets := self._grant_cache.get(person))}
         try:
-            query = self._authorize(batch - cached.keys(), sessions)
-            answer = await asyncio.wait_for(query, TIMEOUT)
+            async with asyncio.timeout(TIMEOUT):  # `wait_for` of Python 3.11 loses cancellations
+                answer = await self._authorize(batch - cached.keys(), sessions)
             self._in_flight = frozenset()
             for person in batch - self._queued.keys():  # those queued again wait for the next
                 sets = cached.get(person) or build_channel_sets(answer.grants.get(person, ()))
