@@ -367,10 +367,12 @@ def test_forwarded_addresses_are_ignored_unless_configured(
     settings = load_settings()
     opened = open_database(settings.database_url)
 
-    config = server_config(settings, Application(settings, opened))
+    application = Application(settings, opened)
+    config = server_config(settings, application)
     opened.close()
 
     assert not config.proxy_headers
+    assert "127.0.0.1" not in application.asgi._believing.trusted_hosts
 
 
 def test_the_secret_of_the_control_socket_is_readable_by_its_owner_only(tmp_path: Path) -> None:

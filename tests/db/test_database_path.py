@@ -70,6 +70,7 @@ def test_a_path_that_cannot_be_a_database_is_refused_and_left_unchanged(
     [
         "people link a@desk.test --discord 900000000000000001",
         "people unlink a@desk.test",
+        "people retry-address a@desk.test",
         "people employ a@desk.test --role super_admin",
         "people reset-password a@desk.test",
         "guilds permit 900000000000000001 --discord 900000000000000002",

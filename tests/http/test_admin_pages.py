@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deskwire.accounts import people
 from deskwire.webhooks import deliveries
 from deskwire.webhooks.source import IncomingDelivery
 from tests.fixtures.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Persona
@@ -35,6 +36,7 @@ POSTS: list[tuple[str, dict[str, str], set[Persona]]] = [
     ("/admin/people/{eve}", {"act": "unlink"}, {MO}),
     ("/admin/people/{eve}", {"act": "link", "discord": "900000000000000005"}, {MO}),
     ("/admin/people/{eve}", {"act": "reset"}, MANAGERS),
+    ("/admin/people/{eve}", {"act": "retry-address"}, {MO}),
     ("/admin/people/{eve}", {"act": "deactivate"}, {DEE}),
     ("/admin/people/{eve}", {"act": "readmit"}, {MO}),
     ("/admin/people/{ada}", {"act": "deactivate"}, {MO}),
@@ -61,6 +63,8 @@ def admin_pages(tmp_path: Path) -> Iterator[AdminPagesFixture]:
     arrived = IncomingDelivery("bot", "d", "1", "ticket.created", NOON, NOON, b'{"token":"x"}')
     portal.desk.db.write_sync(deliveries.store_deliveries, [arrived])
     portal.desk.db.write_sync(deliveries.record_outcome, 1, "parked", ["No such server."], NOON)
+    eve = portal.read_person(EVE)
+    portal.desk.db.write_sync(people.mark_undeliverable, eve, "desk", NOON)
     yield AdminPagesFixture(enable_mail(SiteFixture(portal.desk)), portal)
     portal.desk.db.close()
 

@@ -26,7 +26,7 @@ from tests.fixtures import sse
 from tests.fixtures.database_kind import DatabaseKind
 from tests.fixtures.guild import GuildFixture
 from tests.fixtures.scale import scaled
-from tests.fixtures.server import Server, running_server
+from tests.fixtures.server import Server, running
 from tests.fixtures.stream_server import wait_until
 
 KILLS = {"sqlite": 12, "postgresql": 6}  # PostgreSQL itself lives on: there is less to break
@@ -189,7 +189,7 @@ def test_every_acknowledged_write_survives_a_crash_exactly_once(
     database: DatabaseKind, tmp_path: Path
 ) -> None:
     kills = scaled(KILLS[database])
-    with running_server(tmp_path) as server:
+    with running(Server(tmp_path, {}, is_forked=True)) as server:
         guild, weather = GuildFixture(server), Load()
         cookie = guild.sign_in_staff()
         for number in range(1, SENDERS + 1):

@@ -48,6 +48,17 @@ def test_local_pages_are_closed_to_forwarded_requests(server: Server, path: str,
     assert ask(server, path, "localhost", **{name: "127.0.0.1"}).status == 404
 
 
+def test_d10_a_proxy_that_is_not_trusted_is_named_to_this_machine_only(server: Server) -> None:
+    forwarded = ask(server, "/readyz", "localhost", **{"X-Forwarded-For": "81.2.69.160"})
+    local, rebound = (ask(server, "/readyz", host).text for host in ("localhost", "eve.test"))
+
+    assert "requests with X-Forwarded-For came from 127.0.0.1" in local
+    assert "TRUSTED_PROXIES" in local
+    assert [text for text in (forwarded.text, rebound) if "127.0.0.1" in text] == []
+    line = server.log.wait_for_line("X-Forwarded-For from 127.0.0.1 is ignored")
+    assert "81.2.69.160" not in line
+
+
 def test_the_host_that_the_server_listens_on_is_local(tmp_path: Path) -> None:
     with running_server(tmp_path, HOST="0.0.0.0") as server:
         statuses = [ask(server, path, "0.0.0.0").status for path in FOR_THIS_MACHINE]

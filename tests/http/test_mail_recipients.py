@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ from deskwire.dispatches.dispatcher import Dispatcher
 from deskwire.dispatches.mail import MailContent, queue_mail, read_newest
 from deskwire.dispatches.smtp import SmtpTarget, build_message
 from deskwire.kit.clock import now
+from deskwire.kit.errors import Conflict
 from deskwire.kit.smtp_url import SmtpServer
+from deskwire.server.admin_commands import execute_command
 from deskwire.tickets.actions import offboarding
 from deskwire.web.mail_templates import MAIL_TEMPLATE_DIRECTORY
+from deskwire.workspaces.organizations import staff
 from deskwire.workspaces.organizations.invitations import STRANGER_MEMORY, find_refusal
 from deskwire.workspaces.organizations.mail_recipients import MailRecipients
 from tests.fixtures.accounts import read_events
@@ -130,6 +134,49 @@ def test_a6_mail_is_sent_again_once_the_person_has_verified_the_address(desk: De
     assert "was refused" not in desk.open_page(BO, "/settings")
     desk.send_mail(BO.email)
     assert len(desk.mail_server.asked) == 3
+
+
+def test_a6_a_super_admin_has_the_address_tried_again(desk: Desk) -> None:
+    desk.send_mail(BO.email)
+    page = f"/admin/people/{desk.desk.person_id(BO)}"
+    assert 'value="retry-address"' in desk.open_page(MO, page)
+    assert 'value="retry-address"' not in desk.open_page(DEE, page)
+    form = {"act": "retry-address"}
+    assert open_browser(desk.site, DEE).post(page, data=form).status_code == 403
+    assert desk.read_bo().undeliverable_since is not None
+    desk.mail_server.answer = "250 OK"
+
+    assert open_browser(desk.site, MO).post(page, data=form).status_code == 303
+
+    assert desk.read_bo().undeliverable_since is None
+    desk.send_mail(BO.email)
+    assert desk.mail_server.asked == [BO.email, BO.email]
+    changed = [each for each in read_events(desk.desk.db) if each[0] == "person.changed"]
+    assert changed[-1][1]["actor"] == desk.desk.person_id(MO), "open pages follow, the log says who"
+    assert "was refused" not in desk.open_page(BO, "/dashboard")
+    again = open_browser(desk.site, MO).post(page, data=form)
+    assert (again.status_code, "was not refused" in again.text) == (409, True)
+
+
+def test_a6_the_shell_has_the_address_tried_again(desk: Desk) -> None:
+    desk.send_mail(BO.email)
+    retry = partial(execute_command, name="people.retry-address", arguments={"email": BO.email})
+
+    desk.desk.db.write_sync(retry)
+
+    assert desk.read_bo().undeliverable_since is None
+    assert read_events(desk.desk.db)[-1][1]["actor"] == "shell"
+    with pytest.raises(Conflict, match="was not refused"):
+        desk.desk.db.write_sync(retry)
+
+
+def test_a6_an_address_that_refuses_again_is_marked_again(desk: Desk) -> None:
+    desk.send_mail(BO.email)
+    desk.act_as(MO, staff.retry_address, desk.desk.person_id(BO))
+    desk.send_mail(BO.email, "about:2")
+
+    assert desk.mail_server.asked == [BO.email, BO.email]
+    assert desk.read_bo().undeliverable_since is not None
 
 
 def test_a6_another_address_begins_without_the_mark(desk: Desk) -> None:

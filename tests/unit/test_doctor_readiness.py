@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
+from starlette.requests import Request
 
 from deskwire.cli.doctor import Finding, _check_server
 from deskwire.settings import load_settings
@@ -77,3 +78,22 @@ async def test_problems_reported_by_the_server_are_shown(
 def test_another_program_on_the_port_is_ignored(body: bytes) -> None:
     assert examine(200, body).is_ok
     assert examine(503, body).sentence.endswith("is not ready: 503")
+
+
+async def test_notes_that_name_addresses_are_only_for_this_machine() -> None:
+    async def find_problems() -> list[str]:
+        return []
+
+    async def read_metrics() -> bytes:
+        return b""
+
+    pages = HealthPages(find_problems, read_metrics, list_local_notes=lambda: ["10.0.0.1"])
+
+    async def ask(client: str, *headers: tuple[bytes, bytes]) -> bytes:
+        scope = {"type": "http", "client": (client, 1), "headers": [(b"host", b"127.0.0.1:8000")]}
+        scope["headers"] = [*scope["headers"], *headers]
+        return bytes((await pages.ready(Request(scope))).body)
+
+    assert b"10.0.0.1" in await ask("127.0.0.1")
+    assert b"10.0.0.1" not in await ask("127.0.0.1", (b"x-forwarded-for", b"81.2.69.160"))
+    assert b"10.0.0.1" not in await ask("81.2.69.142")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from deskwire.accounts import identities, links, passwords, people
 from deskwire.accounts.people import Person, PersonRow
+from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.kit.rows import fetch_all
 
@@ -49,6 +50,13 @@ def issue_reset_link(tx: Connection, email: str) -> tuple[Person, str]:
     """Return the secret of a link for setting a new password; the old one works until then."""
     person = require_person_by_email(tx, email)
     return person, links.issue(tx, person.id, "reset")
+
+
+def retry_address_by_email(tx: Connection, email: str) -> Person:
+    """Send mail again to an address that has refused it. Raises Conflict if it has not."""
+    person = require_person_by_email(tx, email)
+    people.forget_refusal(tx, person, SHELL_ACTOR, now())
+    return person
 
 
 def list_people(tx: Connection) -> list[PersonWithIdentities]:

@@ -201,8 +201,16 @@ def mark_undeliverable(tx: Connection, person: Person, actor_id: str, at: Millis
     record_person_changed(tx, marked, actor_id, at, access_changed=False)
 
 
+def forget_refusal(tx: Connection, person: Person, actor_id: str, at: Millis) -> None:
+    """Send mail to a person's address again. Raises Conflict if it did not refuse any."""
+    if person.undeliverable_since is None:
+        raise Conflict(gettext("Email to %(person)s was not refused.", person=person.name))
+    cleared = clear_undeliverable(tx, person.id)
+    record_person_changed(tx, cleared, actor_id, at, access_changed=False)
+
+
 def clear_undeliverable(tx: Connection, person_id: PersonId) -> Person:
-    """Forget that the address refused mail: it was changed."""
+    """Forget that the address refused mail, without recording an event."""
     return update_columns(tx, person_id, {"undeliverable_since": None})
 
 

@@ -170,7 +170,10 @@ def _check_addresses(tx: Connection) -> list[Finding]:
     """Report the people whose address refuses mail."""
     if not (count := people.count_undeliverable(tx)):
         return []
-    text = f"{count:,} people have an address that refuses mail (/admin/people?group=undeliverable)"
+    text = (
+        f"{count:,} people have an address that refuses mail (/admin/people?group=undeliverable; "
+        "`deskwire people retry-address`)"
+    )
     return [Finding(False, text)]
 
 

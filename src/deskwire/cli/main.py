@@ -220,6 +220,13 @@ def unlink_person(email: Email) -> None:
     print(f"{result['name']} is no longer linked to a Discord user.")
 
 
+@people.command("retry-address")
+def retry_address(email: Email) -> None:
+    """Send mail again to an address that a mail server has refused."""
+    result = run_command(read_settings(), "people.retry-address", {"email": email})
+    print(f"Mail is sent to {result['email']} again.")
+
+
 @people.command("list")
 def print_people() -> None:
     """List everyone with their staff role and identities."""

@@ -71,6 +71,11 @@ def _unlink_discord(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     return {"id": person.id, "name": person.name}
 
 
+def _retry_address(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    person = accounts.retry_address_by_email(tx, arguments["email"])
+    return {"id": person.id, "email": person.email}
+
+
 def _replay_delivery(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     deliveries.replay(tx, int(arguments["id"]))
     return {"id": arguments["id"]}
@@ -108,6 +113,7 @@ COMMANDS: dict[str, Command] = {
     "people.reset-password": _reset_password,
     "people.link": _link_discord,
     "people.unlink": _unlink_discord,
+    "people.retry-address": _retry_address,
     "deliveries.replay": _replay_delivery,
     "deliveries.dismiss": _dismiss_delivery,
     "guilds.permit": _set_permissions,

@@ -1,6 +1,7 @@
 """Wire the whole application from the settings into one ASGI application.
 
-request → Door (signed webhooks) → middleware (headers, origin, size) → cookies → pages and API
+request → ProxyHeaders (who the client is) → Door (signed webhooks)
+        → middleware (headers, origin, size) → cookies → pages and API
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from deskwire.realtime.subscription import Caller
 from deskwire.server.mail import build_mail_templates
 from deskwire.server.metrics import Metrics
 from deskwire.server.open_database import OpenedDatabase
+from deskwire.server.proxy_headers import ProxyHeaders
 from deskwire.server.services import ACCESS, NO_SERVICES, ServiceFunctions, Services, run_services
 from deskwire.settings import Settings
 from deskwire.tickets.files.uploads import Uploads
@@ -60,7 +62,8 @@ class Application:
         self._extra_services = extra_services
         self._services: Services | None = None
         self._metrics: Metrics | None = None
-        self.asgi = self._build_asgi()
+        self._door = self._build_door()
+        self.asgi = ProxyHeaders(self._door, settings.proxy_addresses)
 
     @property
     def hub(self) -> Hub:
@@ -69,7 +72,7 @@ class Application:
 
     def drain(self) -> None:
         """End every stream and log the door's response counts, before the process shuts down."""
-        self.asgi.log_responses()
+        self._door.log_responses()
         if self._services is not None:
             self._services.hub.drain()
 
@@ -85,15 +88,23 @@ class Application:
     def _list_notes(self) -> Sequence[str]:
         return self._running.readiness.notes
 
+    def _list_local_notes(self) -> Sequence[str]:
+        return self.asgi.list_notes()
+
     async def _read_metrics(self) -> bytes:
         if self._metrics is None:
-            self._metrics = Metrics(self._running, lambda: self.asgi.responses, __version__)
+            self._metrics = Metrics(
+                self._running,
+                lambda: self._door.responses,
+                __version__,
+                lambda: self.asgi.ignored,
+            )
         return await self._metrics.render()
 
     def _get_intake(self) -> Intake:
         return self._running.intake
 
-    def _build_asgi(self) -> Door:
+    def _build_door(self) -> Door:
         settings, db = self.settings, self._opened.db
         # Before any template is compiled: templates are compiled in the active language.
         activate(read_catalog(settings.desk_language))
@@ -134,7 +145,7 @@ class Application:
         account_pages = AccountPages(
             db, browsers, hasher, renderer.render, settings.sign_up, mail_templates=mails
         )
-        health = HealthPages(self._find_problems, self._read_metrics, self._list_notes)
+        health = self._build_health_pages()
         parts = (
             dependencies,
             renderer,
@@ -153,6 +164,15 @@ class Application:
         upload_limit = UploadLimit(upload_matcher(url_table(*parts)), max_bytes)
         protected = _add_middleware(RenewCookies(app, browsers), settings, upload_limit)
         return Door(protected, sources, self._get_intake)
+
+    def _build_health_pages(self) -> HealthPages:
+        return HealthPages(
+            self._find_problems,
+            self._read_metrics,
+            self._list_notes,
+            self._list_local_notes,
+            LocalRequests(self.settings.host),
+        )
 
     def _build_streams(
         self, browsers: BrowserSessions, key_authentication: KeyAuthentication

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -33,6 +34,7 @@ from deskwire.kit.clock import Millis, now
 from deskwire.kit.threads import DaemonThreadPool
 from deskwire.kit.timing import BUCKET_BOUNDS, DurationHistogram
 from deskwire.realtime.stats import HubStats
+from deskwire.server.proxy_headers import Peer
 from deskwire.server.services import Services
 from deskwire.webhooks.deliveries import DeliveryState, count_pending
 
@@ -61,10 +63,16 @@ class Metrics:
     """The metrics of a process; `render` returns the body of a response to /metrics."""
 
     def __init__(
-        self, services: Services, read_response_counts: Callable[[], ResponseCounts], version: str
+        self,
+        services: Services,
+        read_response_counts: Callable[[], ResponseCounts],
+        version: str,
+        read_ignored_counts: Callable[[], Counter[Peer]] = Counter,
     ) -> None:
         self._services = services
-        self._collector = DeskCollector(services, read_response_counts, version)
+        self._collector = DeskCollector(
+            services, read_response_counts, version, read_ignored_counts
+        )
         self._registry = CollectorRegistry(auto_describe=True)  # also refuses duplicate names
         self._registry.register(self._collector)
         self._process_registry = CollectorRegistry()
@@ -94,11 +102,16 @@ class DeskCollector(Collector):
     """Collect our own metrics."""
 
     def __init__(
-        self, services: Services, read_response_counts: Callable[[], ResponseCounts], version: str
+        self,
+        services: Services,
+        read_response_counts: Callable[[], ResponseCounts],
+        version: str,
+        read_ignored_counts: Callable[[], Counter[Peer]] = Counter,
     ) -> None:
         self._services = services
         self._response_counts = read_response_counts
         self._version = version
+        self._ignored_counts = read_ignored_counts
         self.database_metrics: DatabaseMetrics | None = None  # None: could not be read
 
     def collect(self) -> Iterator[Metric]:
@@ -112,6 +125,12 @@ class DeskCollector(Collector):
         yield from _collect_consumers(services, self.database_metrics)
         yield from _collect_dispatches(services, self.database_metrics)
         yield from _collect_process(services)
+        yield _create_counter(
+            "deskwire_untrusted_forwards_total",
+            "Requests with X-Forwarded-For whose sender is not trusted.",
+            ["peer"],
+            _labelled(self._ignored_counts()),
+        )
         build = {"version": self._version, "python": platform.python_version()}
         yield InfoMetricFamily("deskwire_build", "Version of Deskwire and Python.", build)
 

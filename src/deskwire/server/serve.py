@@ -105,8 +105,7 @@ def _create_uvicorn_config(settings: Settings, application: Application) -> uvic
         http=HTTP_PROTOCOL,
         log_config=None,
         access_log=settings.log_level in ("debug", "info"),
-        proxy_headers=bool(settings.proxy_addresses),
-        forwarded_allow_ips=settings.proxy_addresses,
+        proxy_headers=False,  # `ProxyHeaders` does it
         server_header=False,
         ws="none",
         lifespan="on",

@@ -49,6 +49,7 @@ DONE_MESSAGES = {
     "deactivate": N_("Account deactivated and signed out everywhere."),
     "readmit": N_("Account reactivated."),
     "reset": N_("Link for a new password sent."),
+    "retry-address": N_("Email is sent to this address again."),
     "link": N_("Discord account linked."),
     "unlink": N_("Discord account unlinked."),
 }
@@ -130,6 +131,8 @@ def apply_form(tx: Connection, actor: Actor, id_: str, form: Form) -> None:
             offboarding.deactivate_person(tx, actor, id_)
         case "readmit":
             staff.reactivate(tx, actor, id_)
+        case "retry-address":
+            staff.retry_address(tx, actor, id_)
         case "link":
             staff.link_discord_account(tx, actor, id_, form.get("discord"))
         case "unlink":
@@ -150,6 +153,7 @@ def _context(viewer: Viewer, listed: DirectoryPerson) -> dict[str, Any]:
         "roles": [(role, gettext(ROLE_LABELS[role])) for role in INTERNAL_ROLES],
         "role_labels": translate_labels(ROLE_LABELS),
         "can_manage_team": Permission.EMPLOY in permissions and not is_me,
+        "can_retry_address": Permission.RETRY_ADDRESSES in permissions,
         "can_link_identities": Permission.IDENTIFY in permissions,
         "can_manage_access": Permission.ACCOUNTS in permissions
         and not is_me

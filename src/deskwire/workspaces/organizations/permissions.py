@@ -57,6 +57,7 @@ class Permission(StrEnum):
     IDENTIFY = N_("link people to their Discord accounts")
     EMPLOY = N_("give people a role in the team and remove it")
     DESK_KEYS = N_("manage the API keys of the desk, of Discord servers and of the bot")
+    RETRY_ADDRESSES = N_("try email addresses again that were refused")
     CHANGE_INTEGRATIONS = N_("stop and start integrations, and dismiss what they set aside")
 
 
@@ -93,6 +94,7 @@ _SUPER = _OPERATIONS | {
     Permission.DELETE,
     Permission.KEYS,
     Permission.DESK_KEYS,
+    Permission.RETRY_ADDRESSES,
     Permission.CHANGE_INTEGRATIONS,
 }
 # What no API key does, whatever its role: a person it lets in would outlive its revocation.
@@ -106,6 +108,7 @@ WITHHELD_FROM_KEYS = frozenset(
         Permission.IDENTIFY,
         Permission.EMPLOY,
         Permission.DESK_KEYS,
+        Permission.RETRY_ADDRESSES,
         Permission.CHANGE_INTEGRATIONS,
     }
 )

@@ -164,6 +164,12 @@ def send_password_link(
     mail_links.send_link(tx, person, "reset", compose_mail, actor.at)
 
 
+def retry_address(tx: Connection, actor: Actor, person_id: PersonId) -> None:
+    """Send mail again to an address that has refused it. Raises Conflict if it has not."""
+    person = _lock_person(tx, actor, person_id, Permission.RETRY_ADDRESSES, allow_self=True)
+    people.forget_refusal(tx, person, actor.subject, actor.at)
+
+
 def link_discord_account(tx: Connection, actor: Actor, person_id: PersonId, snowflake: str) -> None:
     """Link a Discord user to a person, who sees at once what that user may see there."""
     _lock_person(tx, actor, person_id, Permission.IDENTIFY, allow_self=True)
