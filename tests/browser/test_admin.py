@@ -15,6 +15,7 @@ from tests.browser.test_page_layout import LONG, assert_fits
 from tests.fixtures.browser_company import create_organization
 from tests.fixtures.cast import Persona
 from tests.fixtures.guild import GuildFixture
+from tests.fixtures.running_desk import run_sql_directly
 from tests.fixtures.visitor import Visitor
 
 
@@ -58,6 +59,38 @@ def test_an_admin_action_appears_for_other_admins_and_for_the_person_concerned(
 
     expect(ada.find("#content")).to_contain_text("no longer have access")
     expect(ada.find("#content")).not_to_contain_text(guild.bo.email)
+
+
+def test_a_list_of_keys_follows_what_happens_to_them_elsewhere_without_a_reload(
+    guild: GuildFixture, open_visitor: OpenVisitor
+) -> None:
+    mo = open_visitor(add_staff(guild, guild.mo, "super_admin"))
+    ada = open_visitor(add_staff(guild, guild.ada, "super_admin"))
+    name, slug = f"Lighthouse {guild.guild_id}", f"quay-{guild.guild_id}"
+    create_organization(mo, f"Quay {guild.guild_id}")
+
+    for path, keys in (("/admin/keys", "#key-list"), (f"/orgs/{slug}/settings", "#keys")):
+        ada.open(path)
+        ada.evaluate("() => { window.isTheSamePage = true }")
+        listed = ada.find(f"{keys} li").filter(has_text=name)
+        mo.open(path)
+        if path == "/admin/keys":
+            mo.find("[name=kind][value=bot]").check()
+        mo.find("#key-name").fill(name)
+        click_button(mo, "Create key")
+        expect(mo.find("#new-token")).to_contain_text("dw_")
+        expect(listed).to_have_count(1)
+
+        renamed = f"UPDATE api_keys SET name = '{name} II' WHERE name = '{name}'"
+        run_sql_directly(guild.server.database_url, f"{renamed} AND revoked_at IS NULL")
+        expect(listed).to_contain_text(f"{name} II")
+
+        mo.open(path)
+        mo.find(f"[aria-label='Revoke {name} II…']").click()
+        click_button(mo, "Revoke")
+        expect(listed).to_have_count(0)
+        expect(mo.find(f"{keys} li").filter(has_text=name)).to_have_count(0)
+        assert ada.evaluate("() => window.isTheSamePage")
 
 
 def test_deliveries_appear_live_and_a_burst_makes_few_requests(

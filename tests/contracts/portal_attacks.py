@@ -10,7 +10,7 @@ PORTAL_ATTACKS = {
         "http/test_request_pages.py::test_staff_pages_are_closed_to_clients"
     ),
     "the id of somebody else's request, note, file or organization, in every way": (
-        "contracts/test_access_matrix_organizations.py::test_exactly_the_listed_people_see_it"
+        "contracts/test_access_matrix_organizations.py::test_exactly_the_listed_viewers_see_it"
     ),
     "learning from a refusal that a request is there": (
         "http/test_request_pages.py::test_for_everyone_else_a_request_does_not_exist"

@@ -1,6 +1,7 @@
 """Check the access matrix of guilds: who may see what, through every way of reading it.
 
-A cell that differs between live, replay, list, URL, search and fragment is a leak or a loss.
+A cell that differs between live, replay, list, URL, search, fragment and API is a leak or a loss.
+API keys are viewers like people, in every way whose URL accepts keys: no page does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from deskwire.accounts import people
 from deskwire.events import channels, log
 from deskwire.events.types.registry import PersonChanged
 from deskwire.tickets.tables import tickets
-from deskwire.workspaces.organizations.staff import upsert_staff_row
 from tests.fixtures.cast import (
     ADA,
     ATTIC_GUILD,
@@ -33,27 +33,54 @@ from tests.fixtures.cast import (
     Persona,
     create_desk,
 )
+from tests.fixtures.key_viewers import (
+    ANALYST_KEY_OF_DESK,
+    KEY_OF_ATTIC,
+    KEY_OF_BOT,
+    KEY_OF_DESK,
+    KEY_OF_HARBOUR,
+    KEY_VIEWERS,
+    LIVE_KEYS,
+    PLAIN_KEY_OF_HARBOUR,
+    VIEWERS,
+    KeysByViewer,
+    KeyViewer,
+    Viewer,
+    accepts_keys,
+    create_keys,
+    open_program,
+)
+from tests.fixtures.portal import create_portal
 from tests.fixtures.site import SiteFixture, open_browser
 from tests.fixtures.stream_recorder import StreamRecorder
 
-SERVER = ("live", "replay", "list", "address", "fragment")
-TICKET = ("live", "replay", "list", "address", "search", "fragment")
+SERVER = ("live", "replay", "list", "address", "fragment", "api")
+TICKET = ("live", "replay", "list", "address", "search", "fragment", "api")
 EVENT = ("live", "replay")
+SERVER_PATHS = {"list": "/guilds", "api": "/api/guilds/{guild}"}  # others: one page
+TICKET_PATHS = {
+    "list": "/guilds/{guild}/tickets",
+    "search": "/guilds/{guild}/tickets",
+    "api": "/api/guilds/{guild}/tickets/{number}",
+}
 
 # The one matrix. Viewers that are not named see nothing of it, in any way.
 #   Ada holds Tickets Support in the Harbour and is employed here; Mo owns the Harbour; Una has a
 #   role there without a permission; Bo and Cy opened a ticket each; Cy owns the Attic; Dee had
 #   Ada's role until it was taken away; Eve has nothing.
-MATRIX: dict[str, tuple[tuple[str, ...], set[Persona]]] = {
-    "the Harbour": (SERVER, {ADA, MO, UNA}),
-    "Bo's ticket in the Harbour": (TICKET, {ADA, MO, BO}),
-    "Cy's ticket in the Harbour": (TICKET, {ADA, MO, CY}),
-    "a ticket in the Harbour whose opener has no account": (TICKET, {ADA, MO}),
-    "the Attic": (SERVER, {CY}),
-    "a ticket in the Attic": (TICKET, {CY}),
-    "Bo's own channel": (EVENT, {BO}),
-    "what is for staff": (EVENT, {ADA}),
-    "what is told of everybody": (EVENT, set()),  # Ada is an analyst; see the portal's matrix
+#   A key of the Harbour has TICKET_VIEW_ALL, or no permission; the bot's keys see every server;
+#   keys of the desk and of organizations see none, and revoked keys nothing.
+SEE_HARBOUR, SEE_ATTIC = {KEY_OF_HARBOUR, KEY_OF_BOT}, {KEY_OF_ATTIC, KEY_OF_BOT}
+MATRIX: dict[str, tuple[tuple[str, ...], set[Viewer]]] = {
+    "the Harbour": (SERVER, {ADA, MO, UNA, PLAIN_KEY_OF_HARBOUR, *SEE_HARBOUR}),
+    "Bo's ticket in the Harbour": (TICKET, {ADA, MO, BO, *SEE_HARBOUR}),
+    "Cy's ticket in the Harbour": (TICKET, {ADA, MO, CY, *SEE_HARBOUR}),
+    "a ticket in the Harbour whose opener has no account": (TICKET, {ADA, MO, *SEE_HARBOUR}),
+    "the Attic": (SERVER, {CY, *SEE_ATTIC}),
+    "a ticket in the Attic": (TICKET, {CY, *SEE_ATTIC}),
+    "Bo's own name": (EVENT, {BO, KEY_OF_DESK}),
+    "what is for staff": (EVENT, {ADA, KEY_OF_DESK, ANALYST_KEY_OF_DESK}),
+    "what is told of everybody": (EVENT, {KEY_OF_DESK}),  # Ada is an analyst, as in the portal's
     "an organization nobody belongs to": (EVENT, set()),
 }
 CELLS = [(thing, way) for thing, (ways, _) in MATRIX.items() for way in ways]
@@ -77,10 +104,11 @@ STRANGER = Persona("Sam Stranger", "900000000000000099")
 
 
 @pytest.mark.parametrize(("thing", "way"), CELLS)
-def test_exactly_the_listed_people_see_it(
+def test_exactly_the_listed_viewers_see_it(
     access_probe: GuildAccessProbe, thing: str, way: str
 ) -> None:
-    meant = {actor.name for actor in MATRIX[thing][1]}
+    is_keyed = access_probe.accepts_keys(thing, way)
+    meant = {each.name for each in MATRIX[thing][1] if is_keyed or isinstance(each, Persona)}
 
     assert access_probe.by(thing, way) == meant, (
         f"{thing} by {way}: if that is meant, edit MATRIX in this file; if not, "
@@ -99,52 +127,75 @@ def test_the_whole_cast_but_dee_and_eve_is_in_the_matrix() -> None:
     named = {actor for _, actors in MATRIX.values() for actor in actors}
 
     assert set(CAST) - named == {DEE, EVE}
+    assert {key.kind for key in LIVE_KEYS if key not in named} == {"organization"}
+    assert {key for key in KEY_VIEWERS if key.is_revoked}.isdisjoint(named)
 
 
 class GuildAccessProbe:
     """A desk after one of every event, and what each stream has received."""
 
-    def __init__(self, desk: DeskFixture) -> None:
-        self.desk = desk
+    def __init__(self, desk: DeskFixture, keys: KeysByViewer) -> None:
+        self.desk, self.keys = desk, keys
         self.site = SiteFixture(desk)
-        self.crowd = StreamRecorder(desk)
+        self.crowd = StreamRecorder(desk, keys)
 
     def by(self, thing: str, way: str) -> set[str]:
         """The names of those who see `thing` in one way."""
-        return {actor.name for actor in CAST if self._sees(actor, thing, way)}
+        return {each.name for each in VIEWERS if self._sees(each, thing, way)}
 
-    def _sees(self, persona: Persona, thing: str, way: str) -> bool:
+    def accepts_keys(self, thing: str, way: str) -> bool:
+        """Whether the policy of what is requested in one way accepts API keys."""
         if way in EVENT:
-            return self.crowd.has_heard(persona, thing, way)
+            return accepts_keys(self.site, "/api/events")
         if thing in SERVERS:
-            return self._sees_server(persona, SERVERS[thing], way)
-        return self._sees_ticket(persona, TICKETS[thing], way)
+            return accepts_keys(self.site, SERVER_PATHS.get(way, "/guilds/{guild}"))
+        page = "/guilds/{guild}/tickets/{number}"
+        return accepts_keys(self.site, TICKET_PATHS.get(way, page))
 
-    def _sees_server(self, persona: Persona, guild: str, way: str) -> bool:
+    def _sees(self, viewer: Viewer, thing: str, way: str) -> bool:
+        if way in EVENT:
+            return self.crowd.has_heard(viewer, thing, way)
+        if thing in SERVERS:
+            return self._sees_server(viewer, SERVERS[thing], way)
+        return self._sees_ticket(viewer, TICKETS[thing], way)
+
+    def _sees_server(self, viewer: Viewer, guild: str, way: str) -> bool:
         match way:
             case "list":
-                return f'data-row="guild:{guild}"' in self._get(persona, "/guilds")
+                return f'data-row="guild:{guild}"' in self._get(viewer, "/guilds")
             case "fragment":
-                part = self._get(persona, f"/guilds/{guild}", fragment="overview")
+                part = self._get(viewer, f"/guilds/{guild}", fragment="overview")
                 return f'data-held="guild:{guild}"' in part
+            case "api":
+                listed = f'"id":"{guild}"' in self._get(viewer, "/api/guilds")
+                shown = f'"id":"{guild}"' in self._get(viewer, f"/api/guilds/{guild}")
+                assert listed == shown
+                return shown
             case _:
-                return f'data-held="guild:{guild}"' in self._get(persona, f"/guilds/{guild}")
+                return f'data-held="guild:{guild}"' in self._get(viewer, f"/guilds/{guild}")
 
-    def _sees_ticket(self, persona: Persona, ticket: Ticket, way: str) -> bool:
+    def _sees_ticket(self, viewer: Viewer, ticket: Ticket, way: str) -> bool:
         id_ = self.desk.db.read_sync(_id_of, ticket)
         index = f"/guilds/{ticket.guild}/tickets"
         match way:
             case "list":
-                return f'data-row="ticket:{id_}"' in self._get(persona, index)
+                return f'data-row="ticket:{id_}"' in self._get(viewer, index)
             case "search":
-                return f'data-row="ticket:{id_}"' in self._get(persona, f"{index}?q={ticket.word}")
+                return f'data-row="ticket:{id_}"' in self._get(viewer, f"{index}?q={ticket.word}")
             case "fragment":
-                part = self._get(persona, f"{index}/{ticket.number}", fragment="ticket")
-                row = self._get(persona, index, fragment="ticket-list")
+                part = self._get(viewer, f"{index}/{ticket.number}", fragment="ticket")
+                row = self._get(viewer, index, fragment="ticket-list")
                 assert (f'data-ticket="{id_}"' in part) == (f"ticket:{id_}" in row)
                 return ticket.word in part
+            case "api":
+                one = f"/api{index}/{ticket.number}"
+                listed = id_ in self._get(viewer, f"/api{index}")
+                found = [self._get(viewer, each) for each in (one, f"{one}/messages")]
+                seen = (listed, ticket.word in found[0], "Anything new?" in found[1])
+                assert len(set(seen)) == 1, seen
+                return listed
             case _:
-                return f'data-ticket="{id_}"' in self._get(persona, f"{index}/{ticket.number}")
+                return f'data-ticket="{id_}"' in self._get(viewer, f"{index}/{ticket.number}")
 
     def addresses(self, thing: str) -> list[str]:
         if thing in SERVERS:
@@ -153,10 +204,15 @@ class GuildAccessProbe:
         index = f"/guilds/{ticket.guild}/tickets"
         return [index, f"{index}?q={ticket.word}", f"{index}/{ticket.number}"]
 
-    def _get(self, persona: Persona, address: str, fragment: str = "") -> str:
+    def _get(self, viewer: Viewer, address: str, fragment: str = "") -> str:
         headers = {"x-deskwire-fragment": fragment} if fragment else {}
         asked = f"{address}?fragment={fragment}" if fragment else address
-        return open_browser(self.site, persona).get(asked, headers=headers).text
+        client = (
+            open_program(self.site, self.keys[viewer])
+            if isinstance(viewer, KeyViewer)
+            else open_browser(self.site, viewer)
+        )
+        return client.get(asked, headers=headers).text
 
     def stream(self) -> None:
         asyncio.run(self.crowd.record(self._happen))
@@ -169,7 +225,7 @@ class GuildAccessProbe:
             self.desk.post_message(ticket.number, STRANGER, "Anything new?", guild=ticket.guild)
             self.crowd.record_position(thing)
         self.desk.db.write_sync(people.update_person_row, self.desk.person_id(BO), name=BO.name)
-        self.crowd.record_position("Bo's own channel")
+        self.crowd.record_position("Bo's own name")
         for thing, channel in (
             ("what is for staff", channels.STAFF_CHANNEL),
             ("what is told of everybody", channels.PEOPLE_CHANNEL),
@@ -182,12 +238,12 @@ class GuildAccessProbe:
 @pytest.fixture(scope="module")
 def access_probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuildAccessProbe]:
     desk = create_desk(Path(tmp_path_factory.mktemp("matrix")))
-    desk.db.write_sync(upsert_staff_row, desk.person_id(ADA), "support_analyst", desk.now)
+    portal = create_portal(desk)
     desk.open_ticket(1, "The crane is stuck")
     desk.open_ticket(2, "Where is my container?", CY)
     desk.open_ticket(3, "The lighthouse is dark", STRANGER)
     desk.open_ticket(1, "There is a squeak", STRANGER, guild=ATTIC_GUILD)
-    found = GuildAccessProbe(desk)
+    found = GuildAccessProbe(desk, create_keys(portal))
     found.stream()
     yield found
     desk.db.close()

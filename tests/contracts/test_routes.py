@@ -15,7 +15,18 @@ from deskwire.web.url import Url
 from deskwire.webhooks.door import Door, Intake
 from tests.contracts.source_files import read_file
 from tests.fixtures.cast import ADA, BO, HARBOUR_GUILD, create_desk
-from tests.fixtures.portal import create_portal
+from tests.fixtures.key_viewers import (
+    KEY_OF_BOT,
+    KEY_OF_DESK,
+    KEY_OF_HARBOUR,
+    KEY_OF_LOFT,
+    KEY_OF_QUAY,
+    REVOKED_KEYS,
+    KeysByViewer,
+    KeyViewer,
+    create_keys,
+)
+from tests.fixtures.portal import PortalFixture, create_portal
 from tests.fixtures.site import SIGNED_IN_HEADER, SiteFixture
 
 PARTS = {
@@ -43,17 +54,36 @@ ELSEWHERE |= {"/api/key": 404}  # to a person
 AS_ANOTHER = {(each, "/api/requests/all") for each in ("PATCH", "DELETE")}  # as `{request}`
 ELSEWHERE |= {"/api/key": 404}  # with a session there is none
 OF_MANAGERS = {f"/api/{each}/{{slug}}/invitations": 403 for each in ("organizations", "companies")}
+KEYS = (KEY_OF_QUAY, KEY_OF_LOFT, KEY_OF_HARBOUR, KEY_OF_DESK, KEY_OF_BOT, *REVOKED_KEYS)
+Answers = dict[tuple[str, str], Any]  # by method and path
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteFixture]:
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalFixture]:
     desk = create_desk(Path(tmp_path_factory.mktemp("routes")))
     desk.open_ticket(1, "The crane is stuck")
     portal = create_portal(desk)
     PARTS["request"] = portal.create_request(BO, "The mast is dark")
     PARTS["message"] = portal.post_message(ADA, PARTS["request"], "We look.")
-    yield SiteFixture(desk)
+    yield portal
     desk.db.close()
+
+
+@pytest.fixture(scope="module")
+def site(portal: PortalFixture) -> SiteFixture:
+    return SiteFixture(portal.desk)
+
+
+@pytest.fixture(scope="module")
+def keys(portal: PortalFixture) -> KeysByViewer:
+    return create_keys(portal)
+
+
+@pytest.fixture(scope="module")
+def answers_of_pages(site: SiteFixture) -> Answers:
+    """Return what each URL that accepts no keys answers to signed-out visitors."""
+    pages = [(url, method) for url in site.urls if not url.keys for method in methods_of(url)]
+    return {(method, url.path): ask(site, url, method) for url, method in pages}
 
 
 def test_the_docs_list_every_address_with_its_methods_and_policy(site: SiteFixture) -> None:
@@ -111,12 +141,66 @@ def test_signed_in_people_get_the_page(site: SiteFixture) -> None:
             assert answer.status_code in meant, f"{url.path}: {answer.status_code}"
 
 
+def test_only_the_api_and_files_accept_keys(site: SiteFixture) -> None:
+    keyed = {url.path for url in site.urls if url.keys}
+
+    assert {path.split("/")[1] for path in keyed} == {"api", "files"}
+    assert not any(url.keys for url in site.urls if url.policy not in ("signed-in", "session"))
+
+
+@pytest.mark.parametrize("viewer", KEYS, ids=lambda viewer: viewer.name)
+def test_a_key_opens_no_page_that_is_not_open_to_everyone(
+    site: SiteFixture, keys: KeysByViewer, answers_of_pages: Answers, viewer: KeyViewer
+) -> None:
+    header = {"authorization": f"Bearer {keys[viewer].token}"}
+    for url in site.urls:
+        for method in () if url.keys else methods_of(url):
+            answer = ask(site, url, method, **header)
+            where = f"{method} {url.path} ({url.policy})"
+            if url.policy == "signed-in":
+                assert answer.status_code == 401, where
+            else:
+                assert summarize(answer) == summarize(answers_of_pages[method, url.path]), where
+
+
+@pytest.mark.parametrize("viewer", KEYS, ids=lambda viewer: viewer.name)
+def test_urls_that_accept_keys_let_in_live_keys_and_refuse_revoked_ones(
+    site: SiteFixture, keys: KeysByViewer, viewer: KeyViewer
+) -> None:
+    header = {"authorization": f"Bearer {keys[viewer].token}", "accept": "application/json"}
+    for url in site.urls:
+        # The head of a stream is its verdict; a request that changes something has its own table
+        # (tests/http/test_api_key_permissions.py), unless it is refused whatever it says.
+        methods = ["HEAD"] if url.policy == "session" else [*url.methods]
+        for method in methods if url.keys else ():
+            if method not in ("GET", "HEAD") and not viewer.is_revoked:
+                continue
+            answer = ask(site, url, method, **header)
+            where = f"{method} {url.path} answered {answer.status_code}"
+            if viewer.is_revoked:
+                assert answer.status_code == 401, where
+                assert "revoked" in answer.text or method == "HEAD", where
+            elif url.path == "/api/requests/events":
+                sees_requests = viewer.kind in ("organization", "desk")
+                assert answer.status_code == (200 if sees_requests else 403), where
+            elif url.policy == "session":
+                assert answer.status_code == 200, where
+            else:
+                assert answer.status_code in (200, 403, 404), where
+
+
 def test_other_methods_are_refused(site: SiteFixture) -> None:
     for url in site.urls:
         for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - set(methods_of(url)):
             answer = ask(site, url, method)
             meant = 401 if (method, url.path) in AS_ANOTHER else 405
             assert answer.status_code == meant, f"{method} {url.path}: {answer.status_code}"
+
+
+def summarize(answer: Any) -> tuple[int, str | None, int]:
+    """Return what tells one answer from another; a page has random parts of the same length."""
+    shown = len(answer.content) if answer.status_code < 400 else 0  # programs get JSON
+    return answer.status_code, answer.headers.get("location"), shown
 
 
 def methods_of(url: Url) -> list[str]:

@@ -76,6 +76,20 @@ def read_viewer(portal: PortalFixture, key: ApiKey) -> Viewer:
     return portal.desk.db.read_sync(ACCESS.read_viewer, key.subject)
 
 
+def test_an_id_is_of_one_key_also_after_its_revocation(portal: PortalFixture) -> None:
+    id_ = new_id()
+    assert create(portal, id=id_).id == id_
+
+    with pytest.raises(actions.KeyAlreadyCreated):
+        create(portal, id=id_)
+    with pytest.raises(actions.KeyAlreadyCreated):
+        create(portal, "bot", id=id_)
+    db, at = portal.desk.db, portal.desk.now
+    db.write_sync(actions.revoke_key_from_shell, id_, "shell", at)
+    with pytest.raises(actions.KeyAlreadyCreated):
+        create(portal, id=id_)
+
+
 @pytest.mark.parametrize(
     ("kind", "makers"), [("organization", {BO, MO}), ("guild", {MO}), ("desk", {MO}), ("bot", {MO})]
 )

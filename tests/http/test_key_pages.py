@@ -12,6 +12,7 @@ from sqlalchemy import true, update
 
 from deskwire.accounts.api_keys import SCOPES, ApiKey, KeyFields, api_keys, find_by_token
 from deskwire.kit.clock import DAY, HOUR, MINUTE, now
+from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets.actions import offboarding
 from deskwire.workspaces.guilds.permissions import DiscordPermission
 from deskwire.workspaces.key_events import list_live_keys
@@ -23,6 +24,7 @@ from tests.fixtures.staffed_portal import StaffedPortalFixture, create_staffed_p
 pytestmark = pytest.mark.database("sqlite")  # the actions have tests on both
 
 SETTINGS, ADMIN = "/orgs/quay/settings", "/admin/keys"
+KEY_ID = re.compile(r'name="id" value="([^"]+)"')
 TOKEN = re.compile(r'id="new-token"[^>]*>(dw_[^<]+)<')
 FORM = {"act": "create-key", "name": "Lighthouse", "role": "member", "scope": ["read", "write"]}
 
@@ -327,3 +329,53 @@ def test_a_refused_form_of_the_desk_names_the_field(
 
 def test_an_unknown_act_changes_nothing(portal: StaffedPortalFixture) -> None:
     assert browse(portal, MO).post(ADMIN, data={"act": "sing"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("persona", "path", "more"),
+    [(BO, SETTINGS, {}), (MO, ADMIN, {"kind": "bot"})],
+    ids=["organization", "desk"],
+)
+def test_a_form_that_is_sent_twice_creates_one_key_and_shows_its_token_once(
+    portal: StaffedPortalFixture, persona: Persona, path: str, more: dict[str, str]
+) -> None:
+    browser = browse(portal, persona)
+    [id_] = KEY_ID.findall(browser.get(path).text)
+    form = {**FORM, **more, "id": id_}
+
+    first, again = (browser.post(path, data=form) for _ in range(2))
+
+    [token] = TOKEN.findall(first.text)
+    assert (first.status_code, again.status_code) == (200, 409)
+    assert "was created already" in again.text
+    assert TOKEN.findall(again.text) == []
+    assert token.rpartition("_")[2] not in again.text
+    assert [key.id for key in list_keys(portal)] == [id_]
+    assert portal.desk.db.read_sync(find_by_token, token, now()).id == id_
+    next_ids = KEY_ID.findall(first.text) + KEY_ID.findall(again.text)
+    assert len({id_, *next_ids}) == 3  # both pages offer a form for another key
+
+
+def test_a_form_whose_key_was_revoked_does_not_create_it_again(
+    portal: StaffedPortalFixture,
+) -> None:
+    bo, id_ = browse(portal, BO), new_id()
+    bo.post(SETTINGS, data={**FORM, "id": id_})
+    bo.post(SETTINGS, data={"act": "revoke-key", "key": id_})
+
+    assert bo.post(SETTINGS, data={**FORM, "id": id_}).status_code == 409
+    assert list_keys(portal) == []
+
+
+def test_a_refused_form_keeps_its_id_and_a_bad_one_is_replaced(
+    portal: StaffedPortalFixture,
+) -> None:
+    bo, id_ = browse(portal, BO), new_id()
+
+    corrected = [
+        KEY_ID.findall(bo.post(SETTINGS, data={**FORM, "name": "", "id": sent}).text)
+        for sent in (id_, "../admin")
+    ]
+
+    assert corrected[0] == [id_]
+    assert is_id(corrected[1][0])

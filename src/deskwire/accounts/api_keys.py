@@ -124,7 +124,10 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyFields:
-    """What a new key is for; checked by `workspaces.keys.actions`."""
+    """What a new key is for; checked by `workspaces.keys.actions`.
+
+    A form chooses the id, so that sending it twice creates one key; None: a new id.
+    """
 
     kind: KeyKind
     name: str
@@ -133,6 +136,7 @@ class KeyFields:
     role: str | None = None
     permissions: int = 0
     expires_at: Millis | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ class NewKey:
 
 def insert_key(tx: Connection, fields: KeyFields, created_by: str | None, at: Millis) -> NewKey:
     """Insert a key with a new secret, without an event: `workspaces.keys.actions` appends it."""
-    id_, secret = new_id(at), new_secret()
+    id_, secret = fields.id or new_id(at), new_secret()
     tx.execute(
         insert(api_keys).values(
             id=id_,
@@ -210,6 +214,11 @@ def read_key(tx: Connection, key_id: str) -> ApiKey:
     if row is None:
         raise KeyError(key_id)
     return key_from_row(row)
+
+
+def is_taken(tx: Connection, key_id: str) -> bool:
+    """Return whether there is a key with this id, live or not."""
+    return tx.execute(select(api_keys.c.id).where(api_keys.c.id == key_id)).first() is not None
 
 
 def list_keys(tx: Connection, condition: ColumnElement[bool]) -> list[ApiKey]:

@@ -38,6 +38,11 @@ class Viewer:
         """Whether the viewer is an API key, not a person."""
         return is_key(self.subject)
 
+    @property
+    def is_person(self) -> bool:
+        """Whether the viewer is a person: no API key, and no Discord user that one acts for."""
+        return ":" not in self.subject
+
 
 class Access:
     """Read grants from the sources of the domains: those of people, and those of API keys."""

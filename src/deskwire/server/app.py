@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from deskwire import __version__
 from deskwire.accounts.passwords import Hasher
@@ -18,9 +18,7 @@ from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.i18n import activate
 from deskwire.kit.i18n_loader import read_catalog
 from deskwire.kit.open_store import open_store
-from deskwire.realtime.endpoint import StreamEndpoint
 from deskwire.realtime.hub import Hub
-from deskwire.realtime.subscription import Caller
 from deskwire.server.mail import build_mail_templates
 from deskwire.server.metrics import Metrics
 from deskwire.server.open_database import OpenedDatabase
@@ -28,7 +26,7 @@ from deskwire.server.proxy_headers import ProxyHeaders
 from deskwire.server.services import ACCESS, NO_SERVICES, ServiceFunctions, Services, run_services
 from deskwire.settings import Settings
 from deskwire.tickets.files.uploads import Uploads
-from deskwire.web.api.stream_access import require_request_access
+from deskwire.web.api.stream_access import build_streams
 from deskwire.web.auth.sessions import BrowserSessions, RenewCookies
 from deskwire.web.auth.sign_in import AccountPages
 from deskwire.web.delivery_store import DeliveryStore
@@ -146,11 +144,14 @@ class Application:
             db, browsers, hasher, renderer.render, settings.sign_up, mail_templates=mails
         )
         health = self._build_health_pages()
+        streams = build_streams(
+            db, ACCESS, lambda: self.hub, key_authentication.identify, browsers.identify
+        )
         parts = (
             dependencies,
             renderer,
             account_pages,
-            self._build_streams(browsers, key_authentication),
+            streams,
             health,
         )
         app = Starlette(
@@ -173,19 +174,6 @@ class Application:
             self._list_local_notes,
             LocalRequests(self.settings.host),
         )
-
-    def _build_streams(
-        self, browsers: BrowserSessions, key_authentication: KeyAuthentication
-    ) -> dict[str, ASGIApp]:
-        async def identify(scope: Scope) -> Caller | None:
-            return await key_authentication.identify(scope) or await browsers.identify(scope)
-
-        identify_for_requests = require_request_access(self._opened.db, ACCESS, identify)
-        return {
-            "all": StreamEndpoint("all", lambda: self.hub, identify),
-            "guilds": StreamEndpoint("guilds", lambda: self.hub, identify),
-            "requests": StreamEndpoint("requests", lambda: self.hub, identify_for_requests),
-        }
 
 
 def build_delivery_store(wake_worker: Callable[[], None]) -> DeliveryStore:

@@ -83,12 +83,11 @@ def select_ticket_grants_of_principals(principals: PeopleParameter) -> list[Sele
     principal = participants.c.principal
     joined = participants.join(tickets, tickets.c.id == participants.c.ticket)
     channel = literal("ticket:", Text) + tickets.c.id
+    exists = and_(tickets.c.deleted_at.is_(None), not_(is_deleted_workspace(tickets.c.workspace)))
     return [
         select(principal, channel, tickets.c.workspace, participants.c.role)
         .select_from(joined)
-        .where(
-            principal.in_(principals), ~is_deactivated(principal), tickets.c.deleted_at.is_(None)
-        )
+        .where(principal.in_(principals), ~is_deactivated(principal), exists)
     ]
 
 

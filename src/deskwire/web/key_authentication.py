@@ -95,10 +95,17 @@ class KeyAuthentication:
         }
 
     async def identify(self, scope: AsgiScope) -> Caller | None:
-        """Return the key whose stream a request opens; None if the request sends none."""
-        key = await self.find_key(HTTPConnection(scope), "stream")
+        """Return the key whose stream a request opens; None if the request sends none.
+
+        Raises what `find_key` raises, and Invalid for a Discord user: it would hear what the key
+        may hear.
+        """
+        request = HTTPConnection(scope)
+        key = await self.find_key(request, "stream")
         if key is None:
             return None
+        if self.read_on_behalf_of(request, key) is not None:
+            raise Invalid("A stream is the key’s own. Open it without `On-Behalf-Of`.")
         return Caller(key.subject, key.subject, key.expires_at or NEVER)
 
 

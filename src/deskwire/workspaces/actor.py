@@ -28,7 +28,7 @@ class Actor:
     @property
     def person_id(self) -> PersonId:
         """The person's id. Raises Forbidden for an API key, for what only people do."""
-        if ":" in self.viewer.subject:  # a key, or a Discord user that it acts for
+        if not self.viewer.is_person:
             raise Forbidden(gettext("An API key can’t do this. Sign in to do it."))
         return self.viewer.subject
 

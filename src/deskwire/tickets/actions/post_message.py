@@ -105,7 +105,7 @@ def record_new_message(
     if not is_note:
         search_index.index_reply(tx, row, text.words)
         changed = row if is_description else _update_ticket_for_reply(tx, actor, row)
-        if not actor.viewer.is_key:
+        if actor.viewer.is_person:
             mark_read(tx, actor, row.id, actor.at)
     if not is_description:
         _record_message_sent(tx, actor, changed, draft, message, files)

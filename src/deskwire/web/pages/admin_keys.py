@@ -36,6 +36,7 @@ from deskwire.workspaces.key_events import list_live_keys
 from deskwire.workspaces.keys.actions import (
     DESK_ROLES,
     NO_KEY_MESSAGE,
+    KeyAlreadyCreated,
     create_key,
     list_keys_of_desk,
     revoke_key,
@@ -74,6 +75,8 @@ class KeysAdminPages:
         time_zone = reader_time_zone(request)
         try:
             new_key = await act_as(self.deps, request, apply_form, form, typed, time_zone)
+        except KeyAlreadyCreated as refusal:
+            return await self._page(request, refusal=refusal)  # with a form for another key
         except (Invalid, Conflict) as refusal:
             return await self._page(request, typed, refusal)
         if new_key is not None:

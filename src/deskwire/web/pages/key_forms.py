@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from starlette.requests import Request
 
@@ -16,6 +16,7 @@ from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Invalid, Refusal
 from deskwire.kit.i18n import N_, gettext
+from deskwire.kit.ids import is_id, new_id
 from deskwire.web.context import request_context
 from deskwire.web.http.forms import Form
 from deskwire.web.i18n import translate_labels
@@ -32,13 +33,19 @@ SCOPE_LABELS: Mapping[Scope, str] = {
     "write": N_("Create and change what its role may"),
     "stream": N_("Receive events as they happen"),
 }
+P = ParamSpec("P")
+T = TypeVar("T")
+
 DEFAULT_SCOPES: tuple[Scope, ...] = ("read",)
 DEFAULT_PERMISSIONS = (DiscordPermission.TICKET_VIEW_ALL.name,)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyForm:
-    """The fields of the form as they were typed; a new form has the defaults."""
+    """The fields of the form as they were typed; a new form has the defaults.
+
+    The form holds the id of the key, so that sending it twice creates one key.
+    """
 
     name: str = ""
     kind: str = "desk"
@@ -47,10 +54,12 @@ class KeyForm:
     expires: str = ""  # a day, `2027-03-01`; empty: never
     scopes: Collection[str] = DEFAULT_SCOPES
     permissions: Collection[str | None] = DEFAULT_PERMISSIONS
+    id: str = field(default_factory=new_id)
 
 
 def read_key_form(form: Form) -> KeyForm:
-    """Return the fields of a posted form."""
+    """Return the fields of a posted form. An invalid id would be refused again and again."""
+    id_ = form.get("id")
     return KeyForm(
         form.get("name"),
         form.get("kind"),
@@ -59,6 +68,7 @@ def read_key_form(form: Form) -> KeyForm:
         form.get("expires"),
         form.lists.get("scope", []),
         form.lists.get("permission", []),
+        id_ if is_id(id_) else new_id(),
     )
 
 
@@ -67,27 +77,33 @@ def parse_key_form(
 ) -> KeyFields:
     """Return what a new key is for. Raises Invalid, which names every field that is wrong."""
     errors: dict[str, str] = {}
-    for parse in (
-        lambda: parse_key_name(form.name),
-        lambda: _parse_scopes(form.scopes),
-        lambda: parse_expiry(form.expires, time_zone),
-    ):
-        try:
-            parse()
-        except Invalid as refusal:
-            errors |= refusal.fields
-    if errors:
+    name = _collect_errors(errors, parse_key_name, form.name)
+    scopes = _collect_errors(errors, _parse_scopes, form.scopes)
+    expires_at = _collect_errors(errors, parse_expiry, form.expires, time_zone)
+    if errors or name is None or scopes is None:
         raise Invalid(next(iter(errors.values())), errors)
     permissions = parse_known_names(name or "" for name in form.permissions)
     return KeyFields(
         kind,
-        form.name,
-        _parse_scopes(form.scopes),
+        name,
+        scopes,
         workspace,
         form.role,
         int(reduce(or_, permissions, NO_PERMISSIONS)),
-        parse_expiry(form.expires, time_zone),
+        expires_at,
+        form.id,
     )
+
+
+def _collect_errors(
+    errors: dict[str, str], parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T | None:
+    """Return what `parse` returns; None, and its errors among `errors`, if it raises Invalid."""
+    try:
+        return parse(*args, **kwargs)
+    except Invalid as refusal:
+        errors |= refusal.fields
+        return None
 
 
 def _parse_scopes(words: Collection[str]) -> list[Scope]:

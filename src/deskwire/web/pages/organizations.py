@@ -37,6 +37,7 @@ from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.key_events import list_live_keys
 from deskwire.workspaces.keys.actions import (
     NO_KEY_MESSAGE,
+    KeyAlreadyCreated,
     create_key,
     list_keys_of_organization,
     revoke_key,
@@ -142,6 +143,8 @@ class OrganizationPages:
             new_key = await act_as(
                 self.deps, request, create_organization_key, organization, typed, time_zone
             )
+        except KeyAlreadyCreated as refusal:  # with a form for another key
+            return self._settings_page(request, await self._read_view(request), refusal)
         except (Invalid, Conflict) as refusal:
             shown = key_form_context(typed, refusal)
             return self._settings_page(request, view, refusal, keys=shown)

@@ -54,12 +54,17 @@ NO_KEY_MESSAGE = N_("This API key doesn’t exist, or it was revoked already.")
 columns = api_keys.api_keys.c
 
 
+class KeyAlreadyCreated(Conflict):
+    """The form that creates this key was sent before."""
+
+
 def create_key(tx: Connection, actor: Actor, fields: KeyFields) -> NewKey:
     """Create an API key; return it with its token, which is not stored.
 
     Raises Forbidden without the permission to manage such keys, or for a role that allows more than
     the actor's; Invalid for a bad name, role, scope or expiry; NotFound for an organization or a
-    server that does not exist; Conflict if there are too many keys.
+    server that does not exist; Conflict if there are too many keys, and KeyAlreadyCreated, which is
+    one, for an id that is taken: the token of that key cannot be shown again.
     """
     checked = _parse_fields(fields, actor.at)
     _require_may_manage(tx, actor, checked.kind, checked.workspace)
@@ -122,6 +127,8 @@ def _create_key(
     tx: Connection, fields: KeyFields, maker: str | None, actor_id: Principal, at: Millis
 ) -> NewKey:
     _require_workspace(tx, fields)
+    if fields.id is not None:
+        _require_new_id(tx, fields.id)
     acquire_advisory_lock(tx, f"keys of {fields.workspace}")
     beside = columns.workspace.is_not_distinct_from(fields.workspace)
     if len(list_live_keys(tx, beside)) >= MAX_LIVE_KEYS:
@@ -135,6 +142,17 @@ def _create_key(
     schedule_expiry_reminders(tx, new.key, at)
     record_key_event(tx, KeyCreated, new.key, actor_id, at)
     return new
+
+
+def _require_new_id(tx: Connection, key_id: str) -> None:
+    acquire_advisory_lock(tx, f"key {key_id}")  # of two at once, the second waits
+    if api_keys.is_taken(tx, key_id):
+        raise KeyAlreadyCreated(
+            gettext(
+                "This API key was created already, and is not shown again. If you didn’t copy "
+                "it, revoke it and create another."
+            )
+        )
 
 
 def _find_live_key(tx: Connection, key_id: str) -> ApiKey:
