@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import assert_never
 
 from sqlalchemy import (
     Connection,
@@ -154,6 +155,8 @@ def settle(
                 _settle_refusal(tx, target, dispatch, outcome, at, jitter)
             case Unavailable(reason):  # it goes behind the others, so that each is tried in turn
                 _postpone(tx, dispatch, at, dispatch.attempts, reason)
+            case _:
+                assert_never(outcome)
     return lost
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -308,6 +308,8 @@ def _name(outcome: Outcome) -> str:
             return "refused"
         case Unavailable():
             return "unavailable"
+        case _:
+            assert_never(outcome)
 
 
 def _settle_and_claim(

@@ -24,6 +24,7 @@ DISPATCH_STATES: tuple[DispatchState, ...] = get_args(DispatchState)
 UNFINISHED_STATES: tuple[DispatchState, ...] = ("new", "ready", "waiting", "held")
 DISPATCHES_TOPIC = "deskwire_dispatches"  # woken when one was sent, or an operator changed some
 TIMERS = "desk"  # the target of timers: their effect is an action of ours
+SECRET_TARGETS = frozenset({"mail"})  # their payloads are emptied once a dispatch is finished
 
 dispatches = Table(
     "dispatches",
