@@ -125,6 +125,12 @@ def test_bad_fields_are_refused_by_name(
     assert [*refusal.value.fields] == [field]
 
 
+def test_without_the_permission_it_does_not_matter_what_was_typed(portal: PortalFixture) -> None:
+    for kind in ("organization", "guild", "desk", "bot", "fleet"):
+        with pytest.raises(Forbidden):
+            portal.act_as(ADA, actions.create_key, fields_of(portal, kind, name="", scopes=()))
+
+
 def test_a_desk_key_is_never_a_super_admin(portal: PortalFixture) -> None:
     with pytest.raises(Invalid):
         portal.act_as(MO, actions.create_key, fields_of(portal, "desk", role="super_admin"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deskwire.cli.context import (
+    check_id_range,
     is_served_locally,
     open_for_reading,
     print_escaped,
@@ -27,7 +28,9 @@ POLL_INTERVAL = 0.25  # s between two looks at a job
 MAX_IDLE_SLICES = 10  # in a row, after which a job waits for what only a server does
 LINE_INTERVAL = 60.0  # s between two lines where the output is no terminal
 
-JobId = Annotated[int, typer.Argument(metavar="ID", min=1, help="ID of the job.")]
+JobId = Annotated[
+    int, typer.Argument(metavar="ID", callback=check_id_range, help="ID of the job.")
+]
 
 
 @app.command("list")
