@@ -126,7 +126,7 @@ def test_bad_fields_are_refused_by_name(
 
 
 def test_without_the_permission_it_does_not_matter_what_was_typed(portal: PortalFixture) -> None:
-    for kind in ("organization", "guild", "desk", "bot", "fleet"):
+    for kind in ("organization", "guild", "desk", "bot"):
         with pytest.raises(Forbidden):
             portal.act_as(ADA, actions.create_key, fields_of(portal, kind, name="", scopes=()))
 

@@ -61,6 +61,7 @@ def create_key(tx: Connection, actor: Actor, fields: KeyFields) -> NewKey:
     the actor's; Invalid for a bad name, role, scope or expiry; NotFound for an organization or a
     server that does not exist; Conflict if there are too many keys.
     """
+    _require_kind(fields.kind)  # it decides which permission is asked
     _require_may_manage(tx, actor, fields.kind, fields.workspace)
     checked = _parse_fields(fields, actor.at)
     if checked.kind == "organization":
@@ -169,8 +170,7 @@ def _require_workspace(tx: Connection, fields: KeyFields) -> None:
 
 def _parse_fields(fields: KeyFields, at: Millis) -> KeyFields:
     """Return checked fields, those that do not apply to the kind removed. Raises Invalid."""
-    if fields.kind not in KEY_KINDS:
-        raise _choice_error("kind", KEY_KINDS)
+    _require_kind(fields.kind)
     if not fields.scopes or not set(fields.scopes) <= set(SCOPES):
         raise _choice_error("scopes", SCOPES)
     if fields.expires_at is not None and not at < fields.expires_at <= at + MAX_LIFETIME:
@@ -193,6 +193,11 @@ def _parse_fields(fields: KeyFields, at: Millis) -> KeyFields:
         workspace = None
     name = parse_key_name(fields.name)
     return replace(fields, name=name, role=role, permissions=permissions, workspace=workspace)
+
+
+def _require_kind(kind: str) -> None:
+    if kind not in KEY_KINDS:
+        raise _choice_error("kind", KEY_KINDS)
 
 
 def _choice_error(field: str, choices: Iterable[str]) -> Invalid:
