@@ -91,7 +91,7 @@ def test_what_is_dismissed_keeps_no_secret_and_may_else_be_retried(db: Database)
 
     later = db.write_sync(queue, "mail", "m", "link", {"text": "a secret link"}, at=NOON)
     db.write_sync(hold_unfinished)
-    with pytest.raises(Conflict, match="held since a restore"):
+    with pytest.raises(Conflict, match="has been held"):
         db.write_sync(admin.retry_dispatch, later, NOON)
     db.write_sync(admin.dismiss_held, NOON)
     assert [row.payload for row in read_dispatches(db)] == ["{}", '{"say": "a"}', "{}"]

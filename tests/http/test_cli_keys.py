@@ -104,7 +104,7 @@ def test_the_doctor_lists_keys_that_are_unused_or_expire_soon(server: Server) ->
 
     _, found, _ = run(server, "doctor")
 
-    assert f"WARN  API key {unused} (Unused) is unused for 90 days" in found
+    assert f"WARN  API key {unused} (Unused) has not been used for 90 days" in found
     assert f"WARN  API key {soon} (Soon) expires within " in found
     assert fine not in found
     for each in (unused, soon, fine):

@@ -140,15 +140,16 @@ def retry_dispatch(tx: Connection, id_: int, at: Millis) -> None:
     if row.state == "held":
         raise Conflict(
             gettext(
-                "Dispatch %(id)s is held since a restore. Release all held dispatches to send it.",
+                "Dispatch %(id)s has been held since the database was restored. Release the held "
+                "dispatches to send it.",
                 id=id_,
             )
         )
     if _summarize(row).is_emptied:
         raise Conflict(
             gettext(
-                "Dispatch %(id)s can’t be sent again: its text held a one-time link and was "
-                "erased. Cause it again instead.",
+                "Dispatch %(id)s can’t be sent again: its text may have held a one-time link and "
+                "was erased. Trigger it again instead.",
                 id=id_,
             )
         )

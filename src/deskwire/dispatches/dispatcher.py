@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Run for the life of the process; `on_committed` wakes it when something was queued."""
+    """Send to all targets for the life of the process; `on_committed` wakes it."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Dispatcher:
         targets: Sequence[Target],
         clock: Clock = now,
         *,
-        timer: Any = monotonic,  # noqa: ANN401
+        timer: Callable[[], float] = monotonic,
         jitter: Jitter = random.random,
         first_retry_delay: float = FIRST_DELAY,
     ) -> None:
@@ -180,7 +180,7 @@ class _Lane:
 
     target: Target
     wake_event: asyncio.Event
-    timer: Any
+    timer: Callable[[], float]
     jitter: Jitter
     running: dict[int, _Attempt] = field(default_factory=dict)
     ended: list[Settlement] = field(default_factory=list)

@@ -106,7 +106,7 @@ def queue(
 ) -> int:
     """Queue a dispatch, to be sent once this transaction has committed; return its id.
 
-    It is not sent before `due_at`, which defaults to `at`, the current time.
+    It is not sent before `due_at` (ms), which defaults to `at`, the current time (ms).
     """
     row = {
         "target": target,

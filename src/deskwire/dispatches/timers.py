@@ -51,7 +51,10 @@ def schedule(
     at: Millis,
     payload: Mapping[str, Any] | None = None,
 ) -> None:
-    """Run the action of `kind` at `due_at`. It replaces an earlier timer of this kind and key."""
+    """Schedule the action of `kind` for `due_at` (ms); `at` is the current time (ms).
+
+    Replaces an earlier timer of this kind and key that has not run yet.
+    """
     acquire_advisory_lock(tx, f"timer {kind} {key}")
     text = json.dumps(payload or {})
     values = {"due_at": due_at, "payload": text, "state": "ready", "attempts": 0}
@@ -62,12 +65,12 @@ def schedule(
 
 
 def cancel(tx: Connection, kind: str, key: str) -> None:
-    """Forget a timer; do nothing if there is none."""
+    """Delete a timer that has not run yet; do nothing if there is none."""
     cancel_all(tx, kind, [key])
 
 
 def cancel_all(tx: Connection, kind: str, keys: Collection[str]) -> None:
-    """Forget the timers of several keys."""
+    """Delete the timers of several keys that have not run yet."""
     if keys:
         tx.execute(delete(dispatches).where(_is_pending(kind, *keys)))
 
