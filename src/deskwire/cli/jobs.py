@@ -28,9 +28,7 @@ POLL_INTERVAL = 0.25  # s between two looks at a job
 MAX_IDLE_SLICES = 10  # in a row, after which a job waits for what only a server does
 LINE_INTERVAL = 60.0  # s between two lines where the output is no terminal
 
-JobId = Annotated[
-    int, typer.Argument(metavar="ID", callback=check_id_range, help="ID of the job.")
-]
+JobId = Annotated[int, typer.Argument(metavar="ID", callback=check_id_range, help="ID of the job.")]
 
 
 @app.command("list")

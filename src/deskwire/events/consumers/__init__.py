@@ -1,4 +1,4 @@
-"""Read the log durably, so that each event is planned exactly once, even if killed.
+"""Read the log durably: each event is planned exactly once, even if a process is killed.
 
 A consumer's `plan` writes rows of ours, such as dispatches, in the transaction that also advances
 the consumer's cursor; it never acts on the outside world. One process at a time holds a consumer,
