@@ -10,7 +10,7 @@ import pytest
 from deskwire.accounts import links, rate_limit, sessions
 from deskwire.accounts.purge import delete_expired
 from deskwire.accounts.sessions import LIFETIME, read_expiry_times
-from deskwire.events.access import ReadSessions
+from deskwire.events.access import ReadExpiries
 from deskwire.kit.clock import DAY, HOUR, MINUTE, now
 from deskwire.kit.db import Database
 from deskwire.kit.ids import hash_secret
@@ -117,7 +117,7 @@ def test_expired_and_ended_sessions_are_not_listed_as_active(db: Database) -> No
 
 
 def test_an_ended_session_has_no_expiry_time_for_streams(db: Database) -> None:
-    ask: ReadSessions = read_expiry_times
+    ask: ReadExpiries = read_expiry_times
     opened = create_session(db, create_person(db), now())
 
     before = db.read_sync(ask, [opened.session.id])

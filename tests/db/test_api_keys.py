@@ -19,6 +19,7 @@ from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.ids import new_id
 from deskwire.server.services import ACCESS
 from deskwire.tickets.actions import offboarding
+from deskwire.web.key_authentication import KeyAuthentication
 from deskwire.workspaces.guilds.permissions import DiscordPermission
 from deskwire.workspaces.keys import actions
 from deskwire.workspaces.organizations.staff import upsert_staff_row
@@ -139,6 +140,12 @@ def test_bad_fields_are_refused_by_name(
     assert [*refusal.value.fields] == [field]
 
 
+def test_without_the_permission_it_does_not_matter_what_was_typed(portal: PortalFixture) -> None:
+    for kind in ("organization", "guild", "desk", "bot"):
+        with pytest.raises(Forbidden):
+            portal.act_as(ADA, actions.create_key, fields_of(portal, kind, name="", scopes=()))
+
+
 def test_a_desk_key_is_never_a_super_admin(portal: PortalFixture) -> None:
     with pytest.raises(Invalid):
         portal.act_as(MO, actions.create_key, fields_of(portal, "desk", role="super_admin"))
@@ -234,6 +241,23 @@ def test_direct_edits_act_at_once(portal: PortalFixture, statement: str, type_: 
     events = [event for event in read_events(db) if event[0].startswith("key.")]
     assert (events[-1][0], events[-1][3]) == (type_, [key.subject])
     assert (read_viewer(portal, key).grants == ()) == (type_ == "key.revoked")
+
+
+async def test_a_bot_key_opens_no_stream_for_a_discord_user(portal: PortalFixture) -> None:
+    db, fields = portal.desk.db, fields_of(portal, "bot")
+    new = db.write_sync(actions.create_key_from_shell, fields, "shell", portal.desk.now)
+    keys = KeyAuthentication(db, lambda: portal.desk.now)
+    sent = [(b"authorization", f"Bearer {new.token}".encode())]
+
+    def open_stream(*headers: tuple[bytes, bytes]) -> dict[str, Any]:
+        fields = {"path": "/api/events", "query_string": b"", "headers": [*sent, *headers]}
+        return {"type": "http", "method": "GET", **fields}
+
+    caller = await keys.identify(open_stream())
+    assert caller is not None
+    assert caller.subject == new.key.subject
+    with pytest.raises(Invalid, match="On-Behalf-Of"):
+        await keys.identify(open_stream((b"on-behalf-of", b"discord:900000000000000002")))
 
 
 def test_a_key_expires_for_its_streams(portal: PortalFixture) -> None:

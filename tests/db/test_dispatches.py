@@ -101,6 +101,20 @@ async def test_a_dead_one_blocks_its_key_until_an_operator_decides(db: Database)
     assert [say for say in target.sent if say[0] == "a"] == ["a1", "a1", "a2", "a3"]
 
 
+async def test_a_waiting_one_is_behind_the_next_of_its_key_and_not_a_dead_one(db: Database) -> None:
+    target = ToyTarget()
+    target.answers["a"] = [Refused("never", permanent=True), Refused("not now")]
+    queue_toy(db, "a", "a1")
+    sender = make_dispatcher(db, target)
+    await send_due_dispatches(sender)
+    second, third = queue_toy(db, "a", "a2"), queue_toy(db, "a", "a3")
+    await send_due_dispatches(sender)
+
+    assert list_states(db) == ["dead", "ready", "waiting"]
+    behind = db.read_sync(admin.read_dispatch, third)
+    assert db.read_sync(admin.find_blocking, behind) == second
+
+
 async def test_dismissing_a_dead_one_lets_the_next_go(db: Database) -> None:
     target = ToyTarget(on_dead="blocks")
     target.answers["a"] = [Refused("never", permanent=True)]

@@ -78,6 +78,25 @@ async def test_what_cannot_be_retried_or_dismissed_says_why(db: Database) -> Non
         db.write_sync(admin.dismiss_dispatch, running, NOON)
 
 
+def test_what_is_dismissed_keeps_no_secret_and_may_else_be_retried(db: Database) -> None:
+    mail = db.write_sync(queue, "mail", "m", "link", {"text": "a secret link"}, at=NOON)
+    toy = queue_toy(db, "a", "a")
+    for id_ in (mail, toy):
+        db.write_sync(admin.dismiss_dispatch, id_, NOON)
+    assert [row.payload for row in read_dispatches(db)] == ["{}", '{"say": "a"}']
+    assert db.read_sync(admin.read_dispatch, mail).is_emptied
+    with pytest.raises(Conflict, match="one-time link"):
+        db.write_sync(admin.retry_dispatch, mail, NOON)
+    db.write_sync(admin.retry_dispatch, toy, NOON)
+
+    later = db.write_sync(queue, "mail", "m", "link", {"text": "a secret link"}, at=NOON)
+    db.write_sync(hold_unfinished)
+    with pytest.raises(Conflict, match="has been held"):
+        db.write_sync(admin.retry_dispatch, later, NOON)
+    db.write_sync(admin.dismiss_held, NOON)
+    assert [row.payload for row in read_dispatches(db)] == ["{}", '{"say": "a"}', "{}"]
+
+
 async def test_finished_dispatches_are_deleted_after_a_while(db: Database) -> None:
     queue_toy(db, "a", "a")
     await send_due_dispatches(make_dispatcher(db, ToyTarget()))

@@ -107,6 +107,14 @@ def test_an_action_that_fails_is_undone_and_tried_again(db: Database) -> None:
     assert row.attempts == 10
 
 
+def test_a_timer_that_is_scheduled_again_has_all_its_attempts(db: Database) -> None:
+    put(db, "a", 0, fails=True)
+    run(db, 0)
+    put(db, "a", 1, fails=True)
+    [row] = read_dispatches(db)
+    assert (row.attempts, row.last_error) == (0, None)
+
+
 def test_an_action_can_schedule_its_next_run(db: Database) -> None:
     def ring_twice(tx: Connection, key: str, payload: Mapping[str, Any], at: int) -> None:
         ring(tx, key, {}, at)

@@ -91,15 +91,15 @@ def test_a_slice_that_fails_is_undone_and_tried_again(db: Database) -> None:
     assert list_counted(db) == []
 
     db.write_sync(lambda tx: tx.execute(update(store.jobs).values(arguments='{"to": 2}')))
-    db.write_sync(store.set_paused, id_, paused=False)
+    db.write_sync(store.resume_job, id_)
     assert db.write_sync(run_slice, KINDS, id_, NOON, stopped_clock) == 2
 
 
 def test_a_paused_or_canceled_job_does_nothing(db: Database) -> None:
     id_ = db.write_sync(store.start_job, COUNT, NOON, {"to": 7})
-    db.write_sync(store.set_paused, id_, paused=True)
+    db.write_sync(store.pause_job, id_)
     assert db.write_sync(run_slice, KINDS, id_, NOON) == 0
-    db.write_sync(store.set_paused, id_, paused=False)
+    db.write_sync(store.resume_job, id_)
     db.write_sync(store.cancel_job, id_, NOON)
     assert db.write_sync(run_slice, KINDS, id_, NOON) == 0
     assert list_counted(db) == []
@@ -113,6 +113,26 @@ def test_only_one_job_of_a_kind_runs(db: Database) -> None:
     db.write_sync(store.start_job, COUNT, NOON, {"to": 7})
     with pytest.raises(Conflict, match="Job 1 does this already"):
         db.write_sync(store.start_job, COUNT, NOON, {"to": 7})
+
+
+def test_a_job_that_is_resumed_has_not_ended(db: Database) -> None:
+    id_ = db.write_sync(store.start_job, COUNT, NOON, {"to": 7})
+    db.write_sync(store.cancel_job, id_, NOON)
+    assert db.read_sync(store.read_job, id_).finished_at == NOON
+
+    db.write_sync(store.resume_job, id_)
+    job = db.read_sync(store.read_job, id_)
+    assert (job.state, job.error, job.finished_at) == ("queued", None, None)
+    with pytest.raises(Conflict, match="is queued"):
+        db.write_sync(store.resume_job, id_)
+
+
+def test_a_job_is_not_resumed_beside_another_of_its_kind(db: Database) -> None:
+    id_ = db.write_sync(store.start_job, COUNT, NOON, {"to": 7})
+    db.write_sync(store.cancel_job, id_, NOON)
+    other = db.write_sync(store.start_job, COUNT, NOON, {"to": 7})
+    with pytest.raises(Conflict, match=f"Job {other} does this already"):
+        db.write_sync(store.resume_job, id_)
     with pytest.raises(Invalid, match="Choose one of: count"):
         store.find_kind(KINDS, "cuont")
 

@@ -14,7 +14,12 @@ from deskwire.server.services import run_services
 from deskwire.settings import load_settings
 from tests.fixtures.databases import create_database, sqlite_file
 
-OF_THE_DATABASE = {"deskwire_log_position", "deskwire_log_lag", "deskwire_deliveries_pending"}
+OF_THE_DATABASE = {
+    "deskwire_log_position",
+    "deskwire_log_lag",
+    "deskwire_deliveries_pending",
+    "deskwire_deliveries_oldest_age_seconds",
+}
 
 pytestmark = pytest.mark.database("sqlite")  # figures do not depend on it
 

@@ -6,6 +6,7 @@ organization, and the names of the body's fields follow.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,32 @@ def test_every_key_gets_its_documented_response(
 
 def test_every_operation_is_in_the_table() -> None:
     assert [*STATUSES] == [shorten(*row[:3]) for row in ROWS], "add a row to STATUSES"
+
+
+def test_the_document_names_keys_where_one_is_accepted(api: ApiFixture) -> None:
+    accepted: dict[tuple[str, str], bool] = {}
+    for method, path, body, _ in ROWS:
+        operation = (method.lower(), drop_names(path.replace(UNKNOWN_ID, "{person}")))
+        is_accepted = any(status < 400 for status in STATUSES[shorten(method, path, body)])
+        accepted[operation] = accepted.get(operation, False) or is_accepted
+    # Rows of what a key may not do; it may with `person` (as with PUT), and with its own message.
+    accepted["delete", "/api/requests/{}/watch"] = True
+    accepted["patch", "/api/requests/{}/messages/{}"] = True
+
+    paths = api.client().get("/api/openapi.json").json()["paths"]
+    documented = {
+        (method, drop_names(path)): any("key" in each for each in item[method]["security"])
+        for path, item in paths.items()
+        for method in item.keys() - {"parameters"}
+    }
+
+    assert accepted == {operation: documented[operation] for operation in accepted}
+    assert not documented["post", "/api/organizations"]
+
+
+def drop_names(path: str) -> str:
+    """Return a path without its query and the names of its parameters."""
+    return re.sub(r"{\w+}", "{}", path.partition("?")[0])
 
 
 def shorten(method: str, path: str, body: Any) -> str:

@@ -72,14 +72,17 @@ def test_a_key_from_the_shell_is_printed_once_works_and_is_revoked(server: Serve
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--kind", "organization", "--role", "member"), "--organization SLUG"),
-        (("--kind", "desk", "--guild", "1", "--role", "support_analyst"), "--organization SLUG"),
+        (("--kind", "organization", "--role", "member"), "needs --organization SLUG"),
+        (("--kind", "desk", "--guild", "1"), "--guild does not apply to --kind desk"),
+        (("--kind", "bot", "--role", "admin"), "--role does not apply to --kind bot"),
+        (("--kind", "bot", "--permission", "TICKET_VIEW_ALL"), "--permission does not apply"),
         (("--kind", "organization", "--organization", "atlantis"), "no organization 'atlantis'"),
+        (("--kind", "desk", "--role", "captain"), "role: Choose one of: support_analyst"),
         (("--kind", "guild", "--guild", "1"), "This server doesn’t exist"),
         (("--kind", "desk", "--role", "super_admin"), "support_analyst, operations_manager"),
         (("--kind", "fleet"), "organization, guild, desk, bot"),
         (("--kind", "bot", "--scope", "sail"), "read, write, stream"),
-        (("--kind", "bot", "--permission", "SAIL"), "There is no permission 'SAIL'"),
+        (("--kind", "guild", "--guild", "1", "--permission", "SAIL"), "no permission 'SAIL'"),
         (("--kind", "bot", "--expires", "soon"), "such as 2027-03-01"),
     ],
 )
@@ -101,7 +104,7 @@ def test_the_doctor_lists_keys_that_are_unused_or_expire_soon(server: Server) ->
 
     _, found, _ = run(server, "doctor")
 
-    assert f"WARN  API key {unused} (Unused) is unused for 90 days" in found
+    assert f"WARN  API key {unused} (Unused) has not been used for 90 days" in found
     assert f"WARN  API key {soon} (Soon) expires within " in found
     assert fine not in found
     for each in (unused, soon, fine):

@@ -154,6 +154,7 @@ def test_database_and_process_metrics_are_included(token_server: Server) -> None
     assert samples["deskwire_database_wait_seconds_bucket", "write,+Inf"] > 0
     assert samples["deskwire_log_lag", ""] == 0
     assert samples["deskwire_deliveries_pending", ""] == 0
+    assert samples["deskwire_deliveries_oldest_age_seconds", ""] == 0
     assert samples["deskwire_services_broken", ""] == 0
     assert samples["process_resident_memory_bytes", ""] > 2**20
     assert [key for key in samples if key[0] == "deskwire_build_info"]

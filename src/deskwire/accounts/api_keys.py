@@ -1,7 +1,8 @@
-"""Store API keys: credentials of programs, which act with one role and outlive who created them.
+"""Store API keys: credentials of programs, each with one role, which outlive their creators.
 
-A key is `dw_ID_SECRET`: the id in 32 hexadecimal digits, 256 random bits, and a checksum that tells
-a key that was copied in part from one that is not known. The row stores only the secret's digest.
+A key is `dw_ID_SECRET`: the id in 32 hexadecimal digits, 256 random bits, and a checksum that
+distinguishes a key that was copied in part from an unknown one. The row stores only the digest of
+the secret.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 TOKEN_PREFIX = "dw_"  # noqa: S105 - how every key begins
 TOKEN_REGEX = re.compile(r"dw_[0-9a-f]{32}_[A-Za-z0-9_-]{43}[0-9a-f]{8}")
 CHECKSUM_LENGTH = 8  # characters
-USED_EVERY = MINUTE  # ms; how exactly `used_at` tells the last use
+USE_INTERVAL = MINUTE  # ms between two updates of `used_at`, which is a write for each
 NEVER: Millis = 2**53 - 1  # ms; the expiry of a key without one
 UNUSED_AFTER = 90 * DAY  # ms without a use after which a key is called unused
 
@@ -102,7 +103,7 @@ class ApiKey:
     name: str
     role: str | None
     permissions: int
-    scopes: frozenset[Scope]
+    scopes: tuple[Scope, ...]  # in the order of SCOPES
     created_at: Millis
     created_by: str | None
     expires_at: Millis | None
@@ -239,7 +240,7 @@ def mark_revoked(tx: Connection, key_id: str, actor_id: str, at: Millis) -> bool
 
 def is_use_due(key: ApiKey, at: Millis) -> bool:
     """Whether a use now should be stored with `record_use`."""
-    return key.used_at is None or at - key.used_at >= USED_EVERY
+    return key.used_at is None or at - key.used_at >= USE_INTERVAL
 
 
 def record_use(tx: Connection, key_id: str, at: Millis) -> None:
@@ -285,7 +286,7 @@ def key_from_row(row: PublicKeyColumns) -> ApiKey:
         row.name,
         row.role,
         row.permissions,
-        frozenset(scope for scope in SCOPES if scope in words),
+        tuple(scope for scope in SCOPES if scope in words),
         row.created_at,
         row.created_by,
         row.expires_at,

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deskwire.cli.context import open_for_reading, print_escaped, read_settings, run_command
+from deskwire.cli.context import (
+    check_id_range,
+    open_for_reading,
+    print_escaped,
+    read_settings,
+    run_command,
+)
 
 if TYPE_CHECKING:
     from deskwire.events.consumers.admin import ConsumerState
@@ -34,7 +40,12 @@ def rewind_consumer(
     name: Name,
     position: Annotated[
         int,
-        typer.Option("--to", metavar="N", min=0, help="Plan the events after position N again."),
+        typer.Option(
+            "--to",
+            metavar="N",
+            callback=check_id_range,
+            help="Plan the events after position N again.",
+        ),
     ],
 ) -> None:
     """Let a consumer plan events again, or skip some.
@@ -61,16 +72,19 @@ def start_consumer(name: Name) -> None:
 
 @app.command("retry")
 def retry_consumer(name: Name) -> None:
-    """Plan the events again, now, that a consumer has set aside."""
+    """Plan what a consumer has set aside again, now."""
     _change("retry", name)
-    print(f"{name} tries again what it set aside.")
+    print(f"{name} plans the events it set aside again.")
 
 
 @app.command("dismiss")
 def dismiss_failure(
     name: Name,
     position: Annotated[
-        int, typer.Argument(metavar="POSITION", help="Position of an event set aside.")
+        int,
+        typer.Argument(
+            metavar="POSITION", callback=check_id_range, help="Position of an event set aside."
+        ),
     ],
 ) -> None:
     """Give up one event that a consumer has set aside."""

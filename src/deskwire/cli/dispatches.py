@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deskwire.cli.context import open_for_reading, print_escaped, read_settings, run_command
+from deskwire.cli.context import (
+    check_id_range,
+    open_for_reading,
+    print_escaped,
+    read_settings,
+    run_command,
+)
 from deskwire.kit.errors import Invalid
 
 if TYPE_CHECKING:
@@ -15,7 +21,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Inspect and steer what is sent to other systems.")
 
-DispatchId = Annotated[int, typer.Argument(metavar="ID", min=0, help="ID of the dispatch.")]
+DispatchId = Annotated[
+    int, typer.Argument(metavar="ID", callback=check_id_range, help="ID of the dispatch.")
+]
 Target = Annotated[str, typer.Option(metavar="NAME", help="Only of this target, such as mail.")]
 
 
@@ -54,14 +62,14 @@ def show_dispatch(id_: DispatchId) -> None:
 
 @app.command("retry")
 def retry(id_: DispatchId) -> None:
-    """Send a dead or dismissed dispatch again, or a waiting retry now."""
+    """Send a dead or dismissed dispatch again, or make its next attempt due now."""
     run_command(read_settings(), "dispatches.retry", {"id": id_})
-    print(f"dispatch {id_} is sent again")
+    print(f"dispatch {id_} is due now")
 
 
 @app.command("dismiss")
 def dismiss(
-    id_: Annotated[int, typer.Argument(metavar="ID", min=0, help="ID of the dispatch.")] = 0,
+    id_: DispatchId = 0,
     held: Annotated[bool, typer.Option("--held", help="Give up all that are held.")] = False,
     target: Target = "",
 ) -> None:

@@ -144,7 +144,7 @@ def _check_key(listed: ListedKey) -> Finding:
         return Finding(False, f"{text} has expired (`deskwire keys revoke {key.id}`)")
     if listed.days_left is not None:
         return Finding(False, f"{text} expires within {listed.days_left} days: replace it")
-    return Finding(False, f"{text} is unused for 90 days (`deskwire keys revoke {key.id}`)")
+    return Finding(False, f"{text} has not been used for 90 days (`deskwire keys revoke {key.id}`)")
 
 
 def _check_dispatches(counts: dict[tuple[str, str], int]) -> list[Finding]:
@@ -167,7 +167,7 @@ def _check_dispatches(counts: dict[tuple[str, str], int]) -> list[Finding]:
 
 
 def _check_addresses(tx: Connection) -> list[Finding]:
-    """Report the people whose address refuses mail."""
+    """Report how many people have an address that refuses mail."""
     if not (count := people.count_undeliverable(tx)):
         return []
     text = (
@@ -184,8 +184,8 @@ def _check_consumer(state: ConsumerState) -> Finding:
         problems.append(f"is stopped (`deskwire consumers start {state.name}`)")
     if state.failure_count:
         problems.append(
-            f"has set {state.failure_count:,} events aside, last for {state.last_error} "
-            f"(`deskwire consumers list`, then `retry` or `dismiss`)"
+            f"has set {state.failure_count:,} events aside, most recently after "
+            f"{state.last_error} (`deskwire consumers list`, then `retry` or `dismiss`)"
         )
     if state.lost:
         problems.append(f"has lost {state.lost:,} events that LOG_DAYS removed before their turn")

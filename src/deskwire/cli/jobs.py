@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deskwire.cli.context import (
+    check_id_range,
     is_served_locally,
     open_for_reading,
     print_escaped,
@@ -27,7 +28,7 @@ POLL_INTERVAL = 0.25  # s between two looks at a job
 MAX_IDLE_SLICES = 10  # in a row, after which a job waits for what only a server does
 LINE_INTERVAL = 60.0  # s between two lines where the output is no terminal
 
-JobId = Annotated[int, typer.Argument(metavar="ID", min=1, help="ID of the job.")]
+JobId = Annotated[int, typer.Argument(metavar="ID", callback=check_id_range, help="ID of the job.")]
 
 
 @app.command("list")
@@ -108,7 +109,7 @@ def format_progress(job: Job) -> str:
 
 
 def _follow(settings: Settings, id_: int, *, wait: bool) -> None:
-    """Show a job until it has ended, and do its work if no server does."""
+    """Show a job until it has ended or is paused; do its work if no server does."""
     if is_served_locally(settings):
         if not wait:
             return
@@ -127,7 +128,7 @@ def _follow(settings: Settings, id_: int, *, wait: bool) -> None:
 
 
 def _poll(settings: Settings, id_: int) -> Iterator[Job]:
-    """Yield the job as the server leaves it, until it has ended."""
+    """Yield the job as the server leaves it, until it has ended or is paused."""
     from deskwire.jobs import store
 
     with open_for_reading(settings) as db:
@@ -157,7 +158,7 @@ def _work(settings: Settings, id_: int) -> Iterator[Job]:
             done = db.write_sync(run_slice, JOB_KINDS, id_, now())
             idle_slices = 0 if done else idle_slices + 1
             if idle_slices > MAX_IDLE_SLICES:
-                db.write_sync(store.set_paused, id_, paused=True)
+                db.write_sync(store.pause_job, id_)
                 print("The rest needs a running server: start one, then resume the job.")
         yield job
     finally:

@@ -88,19 +88,19 @@ def format_table(keys: Iterable[ListedKey], slugs: Mapping[str, str]) -> Iterato
     for each in keys:
         key = each.key
         used = format_local_time(key.used_at) if key.used_at is not None else "never"
-        scopes = ",".join(scope for scope in ("read", "write", "stream") if scope in key.scopes)
+        scopes = ",".join(key.scopes)
         notes = "".join(f"; {note}" for note in describe_state(each))
         workspace = key.workspace or ""
         owner = each.guild_name or slugs.get(workspace, workspace)
-        place = f" of {owner}" if owner else ""
+        suffix = f" of {owner}" if owner else ""
         yield (
             f"{key.id}  {key.kind:12}  {key.role or '-':18}  {scopes:17}  {used:25}  "
-            f"{key.name}{place}{notes}"
+            f"{key.name}{suffix}{notes}"
         )
 
 
 def describe_state(listed: ListedKey) -> Iterator[str]:
-    """Yield what to know about a key: its expiry, that it is unused, that its maker has left."""
+    """Yield notes on a key: its expiry, that it is unused, that the person who made it has left."""
     from deskwire.cli.deliveries import format_local_time
 
     if listed.key.expires_at is not None:
@@ -109,8 +109,5 @@ def describe_state(listed: ListedKey) -> Iterator[str]:
     if listed.is_unused:
         yield "unused for 90 days"
     if listed.maker is not None and listed.maker.has_left:
-        yield (
-            "created by a former member"
-            if listed.maker.is_deleted
-            else (f"created by {listed.maker.name}, who left")
-        )
+        is_deleted, name = listed.maker.is_deleted, listed.maker.name
+        yield "created by a former member" if is_deleted else f"created by {name}, who left"

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Text, bindparam, case, delete, func, select, update
 
 from deskwire.dispatches.claims import promote_next
 from deskwire.dispatches.store import (
     DISPATCHES_TOPIC,
+    SECRET_TARGETS,
     TIMERS,
     UNFINISHED_STATES,
     DispatchRow,
@@ -44,6 +45,11 @@ class DispatchSummary:
     result: str | None
     position: int | None
     payload: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def is_emptied(self) -> bool:
+        """Whether its payload held a secret and was emptied, so that it cannot be sent again."""
+        return self.finished_at is not None and not self.payload and self.target != TIMERS
 
 
 def list_dispatches(
@@ -81,16 +87,23 @@ _NEXT_TARGET = select(func.min(dispatches.c.target)).where(
 
 
 def find_blocking(tx: Connection, dispatch: DispatchSummary) -> int | None:
-    """Return the id of the earlier dispatch that a waiting one is behind; None if it is not."""
+    """Return the id of the earlier dispatch that a waiting one is behind; None if it is not.
+
+    A dead one is only named if no other is next: at some targets, the dead ones do not block.
+    """
     if dispatch.state != "waiting":
         return None
-    query = select(func.min(dispatches.c.id)).where(
-        dispatches.c.target == dispatch.target,
-        dispatches.c.key == dispatch.key,
-        dispatches.c.id < dispatch.id,
-        dispatches.c.state.in_((*UNFINISHED_STATES, "dead")),
-    )
-    return tx.execute(query).scalar()
+    for states in (("new", "ready", "held"), ("dead",)):
+        query = select(func.min(dispatches.c.id)).where(
+            dispatches.c.target == dispatch.target,
+            dispatches.c.key == dispatch.key,
+            dispatches.c.id < dispatch.id,
+            dispatches.c.state.in_(states),
+        )
+        id_: int | None = tx.execute(query).scalar()
+        if id_ is not None:
+            return id_
+    return None
 
 
 def count_by_target_and_state(tx: Connection) -> dict[tuple[str, str], int]:
@@ -117,22 +130,26 @@ def find_oldest_due(tx: Connection) -> dict[str, Millis]:
 
 
 def retry_dispatch(tx: Connection, id_: int, at: Millis) -> None:
-    """Send a dead or dismissed dispatch again, or a waiting retry now.
+    """Send a dead or dismissed dispatch again, or make the next attempt due now.
 
     Raises NotFound, and Conflict if there is nothing to send: it is done, held, or was emptied.
     """
     row = _lock(tx, id_)
-    if row.state not in ("dead", "dismissed", "ready", "waiting", "new"):
+    if row.state == "done":
+        raise Conflict(gettext("Dispatch %(id)s is done, so it can’t be sent again.", id=id_))
+    if row.state == "held":
         raise Conflict(
             gettext(
-                "Dispatch %(id)s is %(state)s, so it can’t be sent again.", id=id_, state=row.state
+                "Dispatch %(id)s has been held since the database was restored. Release the held "
+                "dispatches to send it.",
+                id=id_,
             )
         )
-    if row.finished_at is not None and row.payload == "{}" and row.target != TIMERS:
+    if _summarize(row).is_emptied:
         raise Conflict(
             gettext(
-                "Dispatch %(id)s can’t be sent again: its text held a one-time link and was "
-                "erased. Cause it again instead.",
+                "Dispatch %(id)s can’t be sent again: its text may have held a one-time link and "
+                "was erased. Trigger it again instead.",
                 id=id_,
             )
         )
@@ -142,7 +159,7 @@ def retry_dispatch(tx: Connection, id_: int, at: Millis) -> None:
 
 
 def dismiss_dispatch(tx: Connection, id_: int, at: Millis) -> None:
-    """Give up a dispatch; those behind it go on.
+    """Give up a dispatch; those behind it go on. One that may hold a secret is emptied.
 
     Raises NotFound, and Conflict if it is done, dismissed, or being sent.
     """
@@ -153,7 +170,10 @@ def dismiss_dispatch(tx: Connection, id_: int, at: Millis) -> None:
         raise Conflict(
             gettext("Dispatch %(id)s is being sent right now. Try again in a minute.", id=id_)
         )
-    _update(tx, id_, {"state": "dismissed", "finished_at": at, "claimed_by": None})
+    values = {"state": "dismissed", "finished_at": at, "claimed_by": None}
+    if row.target in SECRET_TARGETS:
+        values["payload"] = "{}"
+    _update(tx, id_, values)
     promote_next(tx, row.target, row.key)
 
 
@@ -173,11 +193,16 @@ def release_dispatches(tx: Connection, *, target: str = "") -> int:
 
 
 def dismiss_held(tx: Connection, at: Millis, *, target: str = "") -> int:
-    """Give up what was held since the database was restored; return the number of dispatches."""
+    """Give up what was held since the database was restored; return the number of dispatches.
+
+    An empty `target` gives up those of all targets.
+    """
     held = dispatches.c.state == "held"
     if target:
         held &= dispatches.c.target == target
-    values = {"state": "dismissed", "finished_at": at, "payload": "{}"}
+    has_secrets = dispatches.c.target.in_(SECRET_TARGETS)
+    payload = case((has_secrets, "{}"), else_=dispatches.c.payload)
+    values = {"state": "dismissed", "finished_at": at, "payload": payload}
     dismissed = tx.execute(update(dispatches).where(held).values(values)).rowcount
     wake(tx, DISPATCHES_TOPIC)
     return dismissed

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import assert_never
 
 from sqlalchemy import (
     Connection,
@@ -39,6 +40,7 @@ ADMITTED_AT_ONCE = 100  # new dispatches looked at in one transaction
 FIRST_RETRY_DELAY = 5 * SECOND  # ms; at most, and doubles with each attempt (full jitter)
 LONGEST_RETRY_DELAY = HOUR  # ms
 MAX_ATTEMPTS = 10  # refusals, after which a dispatch is dead
+TOO_OLD = "It was too old to be sent."  # the error of a dispatch that was never refused
 
 Jitter = Callable[[], float]  # from 0 to 1
 
@@ -109,9 +111,6 @@ def claim_due(
     return claimed
 
 
-TOO_OLD = "It was too old to be sent."
-
-
 def _read_due(tx: Connection, target: Target, at: Millis, wanted: Wanted) -> Sequence[DispatchRow]:
     if not wanted.limit:
         return ()
@@ -154,6 +153,8 @@ def settle(
                 _settle_refusal(tx, target, dispatch, outcome, at, jitter)
             case Unavailable(reason):  # it goes behind the others, so that each is tried in turn
                 _postpone(tx, dispatch, at, dispatch.attempts, reason)
+            case _:
+                assert_never(outcome)
     return lost
 
 
@@ -168,7 +169,7 @@ def retry_delay(attempts: int, jitter: Jitter) -> Millis:
 
 
 def promote_next(tx: Connection, target: str, key: str) -> None:
-    """Let the first waiting dispatch of a key be looked at again."""
+    """Make the first waiting dispatch of a key new, so that the next claim decides about it."""
     tx.execute(_PROMOTE, {"of": target, "next_of": key})
 
 

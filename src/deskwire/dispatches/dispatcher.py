@@ -11,11 +11,11 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Run for the life of the process; `on_committed` wakes it when something was queued."""
+    """Send to all targets for the life of the process; `on_committed` wakes it."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Dispatcher:
         targets: Sequence[Target],
         clock: Clock = now,
         *,
-        timer: Any = monotonic,  # noqa: ANN401
+        timer: Callable[[], float] = monotonic,
         jitter: Jitter = random.random,
         first_retry_delay: float = FIRST_DELAY,
     ) -> None:
@@ -181,7 +181,7 @@ class _Lane:
 
     target: Target
     wake_event: asyncio.Event
-    timer: Any
+    timer: Callable[[], float]
     jitter: Jitter
     running: dict[int, _Attempt] = field(default_factory=dict)
     ended: list[Settlement] = field(default_factory=list)
@@ -310,6 +310,8 @@ def _name(outcome: Outcome) -> str:
             return "refused"
         case Unavailable():
             return "unavailable"
+        case _:
+            assert_never(outcome)
 
 
 def _settle_and_claim(

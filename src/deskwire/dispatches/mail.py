@@ -1,7 +1,7 @@
 """Queue mail as dispatches, in the transaction that causes it.
 
-These mails hold one-time links, so they are rendered when they are queued, and their dispatch is
-emptied once they were sent or given up.
+Most of these mails hold one-time links, so they are rendered when they are queued, and their
+dispatch is emptied once they were sent or given up.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from deskwire.kit.rows import fetch_all
 MAIL_TARGET = "mail"
 LINK_MAIL = "link"  # the kind of mails with a one-time link
 PROOF_MAIL = "proof"  # of those whose link proves the address; also sent if it has refused mail
+KEY_MAIL = "key"  # of those that say that API keys expire or are to be replaced
 MAX_SHOWN = 50  # mails on the development page `/mail`
 
 

@@ -17,7 +17,7 @@ import aiosmtplib
 from sqlalchemy import Connection
 
 from deskwire.dispatches.mail import MAIL_TARGET, Mail, Recipients, parse_mail
-from deskwire.dispatches.store import Dispatch
+from deskwire.dispatches.store import SECRET_TARGETS, Dispatch
 from deskwire.dispatches.target import BeginFunction, Done, Outcome, Refused, Unavailable
 from deskwire.kit.clock import DAY, Millis
 from deskwire.kit.errors import Upstream
@@ -48,7 +48,7 @@ class SmtpTarget:
     stop_timeout = STOP_TIMEOUT
     max_age: Millis | None = MAX_AGE
     on_dead: Literal["blocks", "skips"] = "skips"
-    has_secrets = True
+    has_secrets = MAIL_TARGET in SECRET_TARGETS
 
     def __init__(self, server: SmtpServer, recipients: Recipients | None = None) -> None:
         self._server = server

@@ -24,6 +24,7 @@ DISPATCH_STATES: tuple[DispatchState, ...] = get_args(DispatchState)
 UNFINISHED_STATES: tuple[DispatchState, ...] = ("new", "ready", "waiting", "held")
 DISPATCHES_TOPIC = "deskwire_dispatches"  # woken when one was sent, or an operator changed some
 TIMERS = "desk"  # the target of timers: their effect is an action of ours
+SECRET_TARGETS = frozenset({"mail"})  # their payloads are emptied once a dispatch is finished
 
 dispatches = Table(
     "dispatches",
@@ -105,7 +106,7 @@ def queue(
 ) -> int:
     """Queue a dispatch, to be sent once this transaction has committed; return its id.
 
-    It is not sent before `due_at`, which defaults to `at`, the current time.
+    It is not sent before `due_at` (ms), which defaults to `at`, the current time (ms).
     """
     row = {
         "target": target,

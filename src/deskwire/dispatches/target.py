@@ -70,7 +70,7 @@ class Target(Protocol):
     max_age: Millis | None  # after which a dispatch is dead; None: never
     # What a dead dispatch does to the later ones of its key: they wait for an operator, or go on.
     on_dead: Literal["blocks", "skips"]
-    has_secrets: bool  # whether payloads are emptied once they are done or dead
+    has_secrets: bool  # whether payloads are emptied once they are done or dead (SECRET_TARGETS)
 
     def find_obstacle(self, tx: Connection, dispatch: Dispatch, at: Millis) -> str | None:
         """Return why a dispatch is not to be sent any more, as its result; None if it is."""

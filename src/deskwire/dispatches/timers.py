@@ -13,7 +13,16 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Integer, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from deskwire.dispatches.claims import MAX_ATTEMPTS, Jitter, retry_delay
@@ -42,23 +51,26 @@ def schedule(
     at: Millis,
     payload: Mapping[str, Any] | None = None,
 ) -> None:
-    """Run the action of `kind` at `due_at`. It replaces an earlier timer of this kind and key."""
+    """Schedule the action of `kind` for `due_at` (ms); `at` is the current time (ms).
+
+    Replaces an earlier timer of this kind and key that has not run yet.
+    """
     acquire_advisory_lock(tx, f"timer {kind} {key}")
     text = json.dumps(payload or {})
-    values = {"due_at": due_at, "payload": text, "state": "ready"}
-    moved = update(dispatches).where(_is_pending(kind, key)).values(values)
+    values = {"due_at": due_at, "payload": text, "state": "ready", "attempts": 0}
+    moved = update(dispatches).where(_is_pending(kind, key)).values(**values, last_error=None)
     if tx.execute(moved).rowcount == 0:
-        row = {"target": TIMERS, "key": key, "kind": kind, "attempts": 0, "claimed_until": 0}
+        row = {"target": TIMERS, "key": key, "kind": kind, "claimed_until": 0}
         tx.execute(insert(dispatches), {**row, **values, "created_at": at})
 
 
 def cancel(tx: Connection, kind: str, key: str) -> None:
-    """Forget a timer; do nothing if there is none."""
+    """Delete a timer that has not run yet; do nothing if there is none."""
     cancel_all(tx, kind, [key])
 
 
 def cancel_all(tx: Connection, kind: str, keys: Collection[str]) -> None:
-    """Forget the timers of several keys."""
+    """Delete the timers of several keys that have not run yet."""
     if keys:
         tx.execute(delete(dispatches).where(_is_pending(kind, *keys)))
 
@@ -148,7 +160,7 @@ def _update(tx: Connection, row: DispatchRow, values: Mapping[str, Any]) -> None
     tx.execute(update(dispatches).where(dispatches.c.id == row.id).values(values))
 
 
-def _is_pending(kind: str, *keys: str) -> Any:  # noqa: ANN401
+def _is_pending(kind: str, *keys: str) -> ColumnElement[bool]:
     return (
         (dispatches.c.target == TIMERS)
         & dispatches.c.key.in_(pad_in_list(keys))

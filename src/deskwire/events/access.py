@@ -1,7 +1,7 @@
 """Decide who may hear what, for pages and streams alike.
 
-Domains contribute selects of grants (person, channel, workspace, reason). They are read together,
-in one statement, for any number of people.
+Domains contribute selects of grants (subject, channel, workspace, reason). They are read together,
+for any number of subjects: one statement for people, another for API keys.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from deskwire.events.channels import Channel, Grant, SubjectId, is_key, own_chan
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import Database, pad_in_list
 
-PeopleParameter = BindParameter[Any]  # bound to the ids of the people to read
+PeopleParameter = BindParameter[Any]  # bound to the subjects to read
 GrantSource = Callable[[PeopleParameter], Sequence[Select[Any]]]
-ReadSessions = Callable[[Connection, Collection[str]], dict[str, Millis]]
+ReadExpiries = Callable[[Connection, Collection[str]], dict[str, Millis]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,39 +50,40 @@ class Access:
     def __init__(
         self,
         sources: Sequence[GrantSource],
-        read_sessions: ReadSessions,
+        read_expiries: ReadExpiries,
         key_sources: Sequence[GrantSource] = (),
         principal_sources: Sequence[GrantSource] = (),
     ) -> None:
         self._grants = _union(sources)
         self._key_grants = _union(key_sources)
         self._principal_grants = _union(principal_sources)
-        self._read_sessions = read_sessions
+        self._read_expiries = read_expiries
 
     def read_grants(
-        self, tx: Connection, people: Collection[SubjectId]
+        self, tx: Connection, subjects: Collection[SubjectId]
     ) -> dict[SubjectId, list[Grant]]:
-        """Return every grant of `people`, in one statement; in another for API keys among them.
+        """Return every grant of `subjects`: one statement for people, another for API keys.
 
         A subject that may not hear its own channel has no grants at all: a deactivated person, a
         revoked key.
         """
-        grants: dict[SubjectId, list[Grant]] = {person: [] for person in people}
-        keys = [person for person in people if is_key(person)]
-        persons = [person for person in people if not is_key(person)] if keys else people
-        for statement, subjects in ((self._grants, persons), (self._key_grants, keys)):
-            if statement is None or not subjects:
+        grants: dict[SubjectId, list[Grant]] = {subject: [] for subject in subjects}
+        keys = [subject for subject in subjects if is_key(subject)]
+        people = [subject for subject in subjects if not is_key(subject)] if keys else subjects
+        for statement, some in ((self._grants, people), (self._key_grants, keys)):
+            if statement is None or not some:
                 continue
-            for row in tx.execute(statement, {"people": pad_in_list(subjects)}):
-                person, channel, workspace, reason = tuple(row)
-                grants[person].append(Grant(intern(channel), workspace, reason))
+            for row in tx.execute(statement, {"people": pad_in_list(some)}):
+                subject, channel, workspace, reason = tuple(row)
+                grants[subject].append(Grant(intern(channel), workspace, reason))
         return {
-            person: own if _holds_own_channel(person, own) else [] for person, own in grants.items()
+            subject: own if _holds_own_channel(subject, own) else []
+            for subject, own in grants.items()
         }
 
-    def read_viewer(self, tx: Connection, person: SubjectId) -> Viewer:
-        """Return `person`, who may be an API key, as the viewer of a page or a search."""
-        return Viewer(person, tuple(self.read_grants(tx, [person])[person]))
+    def read_viewer(self, tx: Connection, subject: SubjectId) -> Viewer:
+        """Return a person or an API key as the viewer of a page, a search or a call."""
+        return Viewer(subject, tuple(self.read_grants(tx, [subject])[subject]))
 
     def read_principal_viewer(self, tx: Connection, principal: SubjectId) -> Viewer:
         """Return a Discord user, with or without an account, as the viewer of a call for them.
@@ -95,16 +96,19 @@ class Access:
         return Viewer(principal, tuple(Grant(intern(row[1]), row[2], row[3]) for row in rows))
 
     def read_authorization(
-        self, tx: Connection, people: Collection[SubjectId], sessions: Collection[str]
+        self, tx: Connection, subjects: Collection[SubjectId], credentials: Collection[str]
     ) -> Authorization:
-        """Return the people's grants and the live sessions, from one snapshot."""
-        return Authorization(self.read_grants(tx, people), self._read_sessions(tx, sessions))
+        """Return the grants of subjects and the expiry of their credentials, from one snapshot.
+
+        `credentials` are ids of sessions, or `key:ID`.
+        """
+        return Authorization(self.read_grants(tx, subjects), self._read_expiries(tx, credentials))
 
     async def authorize(
-        self, db: Database, people: Collection[SubjectId], sessions: Collection[str]
+        self, db: Database, subjects: Collection[SubjectId], credentials: Collection[str]
     ) -> Authorization:
         """Run `read_authorization` in a read transaction of `db`."""
-        return await db.read(self.read_authorization, list(people), list(sessions))
+        return await db.read(self.read_authorization, list(subjects), list(credentials))
 
 
 def _union(sources: Sequence[GrantSource]) -> CompoundSelect[Any] | None:
@@ -114,14 +118,14 @@ def _union(sources: Sequence[GrantSource]) -> CompoundSelect[Any] | None:
     return union_all(*selects) if selects else None
 
 
-def _holds_own_channel(person: SubjectId, grants: Sequence[Grant]) -> bool:
-    own = own_channel(person)
+def _holds_own_channel(subject: SubjectId, grants: Sequence[Grant]) -> bool:
+    own = own_channel(subject)
     return any(grant.channel == own for grant in grants)
 
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """The grants of each person, and the expiry of each live session."""
+    """The grants of each subject, and the expiry (ms) of each live session or API key."""
 
     grants: Mapping[SubjectId, Collection[Grant]]
     sessions: Mapping[str, Millis]

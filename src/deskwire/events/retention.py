@@ -25,7 +25,6 @@ def trim_log(tx: Connection, before: Millis, limit: int) -> int:
     that a running consumer has not planned.
     """
     slowest = read_slowest_position(tx)
-
     oldest = select(log.c.position, log.c.at, log.c.erased_to).order_by(log.c.position).limit(limit)
     old = list(
         takewhile(

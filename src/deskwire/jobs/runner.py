@@ -85,7 +85,7 @@ def run_slice(
 ) -> int:
     """Run a slice of a job; return the number of things worked on.
 
-    None are if another process is at it, it may not run any more, or it waits for something.
+    Returns 0 if another process holds the job, if it may not run any more, or if it is waiting.
     """
     row = fetch_first(tx, _CLAIM, JobRow, {"claimed": id_})
     if row is None:

@@ -1,8 +1,10 @@
 """Declare the table of jobs and what a kind of job is; start, pause and read jobs.
 
 queued → running → done
-                 → failed   an error that another try would not mend
-paused    by an operator, who can resume it
+                 → failed   its slices failed several times in a row, or an operator canceled it
+paused    by an operator
+
+An operator can resume a paused or a failed job: it is queued again and goes on from its cursor.
 """
 
 from __future__ import annotations
@@ -106,17 +108,7 @@ def start_job(
     tx: Connection, kind: JobKind, at: Millis, arguments: Mapping[str, Any] | None = None
 ) -> int:
     """Start a job and return its id. Raises Conflict if one of its kind has not ended."""
-    acquire_advisory_lock(tx, f"jobs {kind.name}")
-    is_same = (jobs.c.kind == kind.name) & jobs.c.state.in_(ACTIVE_STATES)
-    running = tx.execute(select(jobs.c.id).where(is_same)).scalar()
-    if running is not None:
-        raise Conflict(
-            gettext(
-                "Job %(id)s does this already. Wait for it, or stop it with "
-                "`deskwire jobs cancel %(id)s`.",
-                id=running,
-            )
-        )
+    _require_none_active(tx, kind.name)
     row = {
         "kind": kind.name,
         "arguments": json.dumps(arguments or {}),
@@ -132,10 +124,20 @@ def start_job(
     return int(id_)
 
 
-def set_paused(tx: Connection, id_: int, *, paused: bool) -> None:
-    """Pause a job after its current slice, or resume it. Raises NotFound or Conflict."""
-    before: Sequence[JobState] = RUNNABLE_STATES if paused else ("paused", "failed")
-    _change_state(tx, id_, before, {"state": "paused" if paused else "queued", "attempts": 0})
+def pause_job(tx: Connection, id_: int) -> None:
+    """Pause a job after its current slice. Raises NotFound, and Conflict if it does not run."""
+    _change_state(tx, id_, RUNNABLE_STATES, {"state": "paused"})
+
+
+def resume_job(tx: Connection, id_: int) -> None:
+    """Let a paused or failed job go on from its cursor.
+
+    Raises NotFound, and Conflict if it is neither, or if another job of its kind has not ended.
+    """
+    row = _require(tx, id_)
+    _require_none_active(tx, row.kind, except_id=id_)
+    values = {"state": "queued", "attempts": 0, "error": None, "finished_at": None}
+    _change_state(tx, id_, ("paused", "failed"), values)
 
 
 def cancel_job(tx: Connection, id_: int, at: Millis) -> None:
@@ -160,12 +162,26 @@ def find_kind(kinds: Mapping[str, JobKind], name: str) -> JobKind:
     if name not in kinds:
         raise Invalid(
             gettext(
-                "There is no job “%(name)s”. Choose one of: %(names)s.",
+                "There is no kind of job “%(name)s”. Choose one of: %(names)s.",
                 name=name[:40],
                 names=", ".join(sorted(kinds)),
             )
         )
     return kinds[name]
+
+
+def _require_none_active(tx: Connection, kind: str, *, except_id: int = 0) -> None:
+    acquire_advisory_lock(tx, f"jobs {kind}")
+    is_active = (jobs.c.kind == kind) & jobs.c.state.in_(ACTIVE_STATES)
+    active = tx.execute(select(jobs.c.id).where(is_active, jobs.c.id != except_id)).scalar()
+    if active is not None:
+        raise Conflict(
+            gettext(
+                "Job %(id)s does this already. Wait for it, or end it with "
+                "`deskwire jobs cancel %(id)s`.",
+                id=active,
+            )
+        )
 
 
 def _change_state(

@@ -20,7 +20,7 @@ from deskwire.server.key_commands import KEY_COMMANDS
 from deskwire.server.reach_commands import REACH_COMMANDS
 from deskwire.webhooks import deliveries
 from deskwire.workspaces.guilds import guilds, members
-from deskwire.workspaces.guilds.permissions import NO_PERMISSIONS, DiscordPermission
+from deskwire.workspaces.guilds.permissions import parse_names
 from deskwire.workspaces.organizations.staff import set_staff_role_from_shell
 from deskwire.workspaces.origin import Origin
 
@@ -87,12 +87,7 @@ def _dismiss_delivery(tx: Connection, arguments: Arguments) -> dict[str, Any]:
 
 
 def _set_permissions(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    permissions = NO_PERMISSIONS
-    for name in arguments["permissions"]:
-        if name not in DiscordPermission.__members__:
-            names = ", ".join(DiscordPermission.__members__)
-            raise Invalid(f"There is no permission {name!r}. Choose from: {names}.")
-        permissions |= DiscordPermission[name]
+    permissions = parse_names(arguments["permissions"])
     principal = parse_principal("discord", arguments["discord"])
     guild = arguments["guild"]
     if not SNOWFLAKE.fullmatch(guild):

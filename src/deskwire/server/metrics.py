@@ -36,7 +36,7 @@ from deskwire.kit.timing import BUCKET_BOUNDS, DurationHistogram
 from deskwire.realtime.stats import HubStats
 from deskwire.server.proxy_headers import Peer
 from deskwire.server.services import Services
-from deskwire.webhooks.deliveries import DeliveryState, count_pending
+from deskwire.webhooks.deliveries import DeliveryState, count_pending, find_oldest_pending
 
 DATABASE_TIMEOUT = 2.0  # s; a scrape times out after 10 s and wants the other metrics anyway
 
@@ -54,6 +54,7 @@ class DatabaseMetrics:
 
     log_position: int
     pending_deliveries: int
+    oldest_pending_delivery: Millis | None  # when it arrived
     consumers: Sequence[ConsumerState]
     dispatches: Mapping[tuple[str, str], int]  # by target and state
     oldest_dispatches: Mapping[str, Millis]  # when the oldest of a target became due
@@ -139,6 +140,7 @@ def _read_database_metrics(tx: Connection) -> DatabaseMetrics:
     return DatabaseMetrics(
         log.read_head(tx),
         count_pending(tx),
+        find_oldest_pending(tx),
         list_consumers(tx),
         dispatches.count_by_target_and_state(tx),
         dispatches.find_oldest_due(tx),
@@ -219,6 +221,11 @@ def _collect_webhooks(
 ) -> Iterator[Metric]:
     by_status = [((source, str(status)), n) for (source, status), n in response_counts.items()]
     pending = _unlabelled(database_metrics.pending_deliveries) if database_metrics else []
+    age = (
+        _unlabelled(_age_in_seconds(database_metrics.oldest_pending_delivery))
+        if database_metrics
+        else []
+    )
     yield _create_counter(
         "deskwire_webhooks_total", "Responses to webhooks.", ["source", "status"], by_status
     )
@@ -231,6 +238,7 @@ def _collect_webhooks(
     yield _create_gauge(
         "deskwire_deliveries_pending", "Deliveries stored and not processed yet.", [], pending
     )
+    yield _create_gauge("deskwire_deliveries_oldest_age_seconds", "Age of the oldest.", [], age)
 
 
 def _collect_consumers(

@@ -1,4 +1,4 @@
-"""Run what reaches beyond the open pages: consumers of the log, dispatches, timers and jobs."""
+"""Run the services that act beyond open pages: consumers, the dispatcher, timers and jobs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NOTICE_INTERVAL = 0.15  # s; the least time between two refreshes of a page that
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What one process runs of it."""
+    """The consumers, the dispatcher, the timers and the jobs of one process."""
 
     consumers: ConsumerRunner
     dispatcher: Dispatcher
@@ -55,7 +55,7 @@ class Reach:
     def list_wake_callbacks(
         self, send_notice: Callable[[str], None]
     ) -> dict[str, Callable[[], None]]:
-        """Return what is called when a topic was woken; `send_notice` refreshes pages."""
+        """Return what to call when a topic is woken, by topic; `send_notice` refreshes pages."""
         dispatches = Coalescer(lambda: send_notice("dispatches"), NOTICE_INTERVAL)
         integrations = Coalescer(lambda: send_notice("integrations"), NOTICE_INTERVAL)
 
@@ -72,7 +72,7 @@ class Reach:
 
 
 def build_reach(settings: Settings, db: Database) -> Reach:
-    """Build the services of a process."""
+    """Build these services for a process."""
     return Reach(
         ConsumerRunner(db, CONSUMERS),
         Dispatcher(db, _list_targets(settings)),
@@ -88,7 +88,7 @@ def _list_targets(settings: Settings) -> list[Target]:
 
 
 def list_timer_actions(settings: Settings) -> Mapping[str, TimerAction]:
-    """Return what timers do, by kind."""
+    """Return the actions of timers, by kind."""
     templates = build_mail_templates(settings)
     compose = build_key_mail_composer(templates, settings.public_url or settings.local_url)
     reminder_actions = reminders.build_timer_actions(compose if templates.is_enabled else None)

@@ -64,12 +64,12 @@ def _start_job(tx: Connection, arguments: Arguments) -> dict[str, Any]:
 
 
 def _pause_job(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    jobs.set_paused(tx, int(arguments["id"]), paused=True)
+    jobs.pause_job(tx, int(arguments["id"]))
     return {}
 
 
 def _resume_job(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    jobs.set_paused(tx, int(arguments["id"]), paused=False)
+    jobs.resume_job(tx, int(arguments["id"]))
     return {}
 
 

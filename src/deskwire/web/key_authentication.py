@@ -97,15 +97,15 @@ class KeyAuthentication:
     async def identify(self, scope: AsgiScope) -> Caller | None:
         """Return the key whose stream a request opens; None if the request sends none.
 
-        Raises what `find_key` raises, and Invalid for a Discord user: it would hear what the key
-        may hear.
+        Raises as `find_key` does, and Invalid if the stream is to be that of a Discord user: it
+        would get all events of the key.
         """
         request = HTTPConnection(scope)
         key = await self.find_key(request, "stream")
         if key is None:
             return None
-        if self.read_on_behalf_of(request, key) is not None:
-            raise Invalid("A stream is the key’s own. Open it without `On-Behalf-Of`.")
+        if ON_BEHALF_OF in request.headers:
+            raise Invalid("A stream cannot be opened for a Discord user. Omit `On-Behalf-Of`.")
         return Caller(key.subject, key.subject, key.expires_at or NEVER)
 
 

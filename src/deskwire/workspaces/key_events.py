@@ -55,7 +55,7 @@ def schedule_expiry_reminders(tx: Connection, key: ApiKey, at: Millis) -> None:
             timers.cancel(tx, kind, key.id)
 
 
-def tell_bot_keys(tx: Connection, actor_id: Principal, at: Millis) -> None:
+def reauthorize_bot_keys(tx: Connection, actor_id: Principal, at: Millis) -> None:
     """Authorize the bot's keys again: there is a new guild, which they may see."""
     for key in list_live_keys(tx, columns.kind == "bot"):
         record_key_event(tx, KeyChanged, key, actor_id, at)

@@ -90,7 +90,7 @@ def rewind(tx: Connection, name: str, position: int) -> None:
 
 
 def retry_failures(tx: Connection, name: str, at: Millis) -> None:
-    """Plan everything again that was set aside, now. Raises NotFound."""
+    """Make every event that was set aside due now. Raises NotFound."""
     _require(tx, name)
     tx.execute(update(failures).where(failures.c.consumer == name).values(due_at=at))
     _wake_all(tx)

@@ -101,7 +101,7 @@ class _Batch:
         return self._timer() >= self._deadline
 
     def retry_due_failures(self) -> bool:
-        """Plan again what was set aside and is due; return whether nothing of it is left."""
+        """Plan again the events set aside that are due; return whether none of them is left."""
         due = {"of": self._consumer.name, "by": self.at, "at_most": RETRIES_PER_BATCH}
         rows = fetch_all(self._tx, _DUE_FAILURES, ConsumerFailureRow, due)
         has_released = False  # an event that waited behind another may be due now
@@ -231,7 +231,7 @@ def _is_failure(row: ConsumerFailureRow) -> ColumnElement[bool]:
 def _read_blocked_tickets(
     tx: Connection, consumer: str, events: Collection[LoggedEvent]
 ) -> set[str | None]:
-    """Return those of the events' tickets that an event set aside holds back."""
+    """Return the tickets of these events that have an event set aside already."""
     tickets = {each.ticket for each in events if each.ticket is not None}
     if not tickets:
         return set()

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class ConsumerRunner:
-    """Run for the life of the process; `on_entries` says what was appended to the log."""
+    """Plan for all consumers for the life of the process; `on_entries` wakes it."""
 
     def __init__(
         self,

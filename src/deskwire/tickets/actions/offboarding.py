@@ -109,7 +109,7 @@ def delete_organization(
 def _find_audiences_left(
     tx: Connection, person_id: PersonId, *, left: str | None = None
 ) -> list[str]:
-    """`find_audiences_left`, none for a person who cannot sign in and so had left before."""
+    """Return the audiences that a person leaves; none for one who had been locked out before."""
     person = people.find(tx, person_id)
     if person is None or person.deactivated_at is not None or person.deleted_at is not None:
         return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from deskwire.accounts.api_keys import SCOPES, ApiKey
+from deskwire.accounts.api_keys import ApiKey
 from deskwire.web.api.shapes import ResponseBody, Timestamp
 from deskwire.workspaces.guilds.permissions import permission_names
 
@@ -31,6 +31,6 @@ def to_key_now(key: ApiKey) -> KeyNow:
         workspace=key.workspace,
         role=key.role,
         permissions=permission_names(key.permissions),
-        scopes=[scope for scope in SCOPES if scope in key.scopes],
+        scopes=[*key.scopes],
         expires_at=key.expires_at,
     )

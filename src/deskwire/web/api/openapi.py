@@ -16,7 +16,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from deskwire.accounts.api_keys import Scope
 from deskwire.kit.ids import UUID7_PATTERN
 from deskwire.web.api.idempotency import KEY_PATTERN, KEYED_METHODS
-from deskwire.web.api.operations import JSON_MEDIA_TYPE, Operation
+from deskwire.web.api.operations import JSON_MEDIA_TYPE, Callers, Operation
 from deskwire.web.api.shapes import ProblemNow
 from deskwire.web.http.problems import PROBLEM_MEDIA_TYPE, PROBLEMS
 from deskwire.web.key_authentication import required_scope
@@ -35,8 +35,6 @@ API_DESCRIPTION = (
     "hours. Errors are problem documents (RFC 9457), told apart by their `code`."
 )
 KEY_DESCRIPTION = "An API key. Each operation names the scope it needs: read, write or stream."
-SESSION_ONLY = frozenset({"me_show", "me_prove"})  # what only people do
-KEY_ONLY = frozenset({"key_show"})
 STREAM_SUMMARIES = {
     "/api/events": "Stream all events you may see.",
     "/api/guilds/events": "Stream the events of your Discord servers.",
@@ -111,7 +109,7 @@ def _operation(path: str, method: str, operation: Operation, refs: SchemaRefs) -
         "tags": [TAG_BY_RESOURCE.get(path.split("/")[2], "Your account")],
         "summary": summary.rstrip("."),
         "responses": _responses(method, operation, refs),
-        "security": _security(operation.operation_id, required_scope(method)),
+        "security": _security(operation.callers, required_scope(method)),
     }
     if description:
         item["description"] = description.replace("\n", " ")
@@ -130,12 +128,12 @@ def _operation(path: str, method: str, operation: Operation, refs: SchemaRefs) -
     return item
 
 
-def _security(operation_id: str, scope: Scope) -> list[Json]:
+def _security(callers: Callers, scope: Scope) -> list[Json]:
     """Return who may call an operation; OpenAPI 3.1 lists scopes of any scheme."""
     schemes: list[Json] = []
-    if operation_id not in KEY_ONLY:
+    if callers != "keys":
         schemes.append({"session": []})
-    if operation_id not in SESSION_ONLY:
+    if callers != "people":
         schemes.append({"key": [scope]})
     return schemes
 
@@ -198,7 +196,7 @@ def _stream_path(path: str) -> Json:
     item = {
         "operationId": "stream_" + "_".join(path.split("/")[2:-1] or ["all"]),
         "tags": ["Streams"],
-        "security": _security("stream", "stream"),
+        "security": _security("all", "stream"),
         "summary": STREAM_SUMMARIES[path].rstrip("."),
         "description": "Server-sent events; docs/events.md lists them.",
         "parameters": [

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, get_type_hints
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
@@ -62,6 +62,7 @@ ERROR_MESSAGES = {
 P = ParamSpec("P")
 T = TypeVar("T")
 OperationFunction = Callable[..., Awaitable[BaseModel | None]]
+Callers = Literal["all", "people", "keys"]
 
 
 @dataclass(slots=True)
@@ -108,7 +109,7 @@ class Call:
         return id_
 
     async def prepare_text(self, text: str) -> str | PreparedText:
-        """Prepare a text for an action. Raises RateLimited if the person writes too much."""
+        """Prepare a text for an action. Raises RateLimited if the caller writes too much."""
         return await self.deps.texts.prepare(self.subject, text)
 
     async def read(
@@ -117,7 +118,7 @@ class Call:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Run a query as the signed-in person."""
+        """Run a query with the permissions of the caller."""
         return (await read_as(self.deps, self.request, query, *args, **kwargs))[1]
 
     async def write(
@@ -126,7 +127,7 @@ class Call:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Run an action as the signed-in person, in its own transaction."""
+        """Run an action with the permissions of the caller, in its own transaction."""
         return await act_as(self.deps, self.request, action, *args, **kwargs)
 
     async def make(
@@ -162,6 +163,7 @@ class Operation:
 
     `operation_id` is what generated clients call the operation; it never changes. `status` is that
     of a response with a body. With `takes_file` the function reads the body itself, as a file.
+    `callers` says in the documentation who can call it; the permissions are asked by its action.
     """
 
     def __init__(
@@ -172,10 +174,11 @@ class Operation:
         status: int = 200,
         *,
         takes_file: bool = False,
+        callers: Callers = "all",
     ) -> None:
         hints = get_type_hints(function)
         self.function, self.deps = function, deps
-        self.operation_id, self.takes_file = operation_id, takes_file
+        self.operation_id, self.takes_file, self.callers = operation_id, takes_file, callers
         self.query_model: type[QueryParams] | None = hints.get("query")
         self.body_model: type[RequestBody] | None = hints.get("body")
         result = hints["return"]

@@ -23,12 +23,21 @@ from deskwire.web.url import Url
 def api_rows(
     deps: Dependencies, renderer: Renderer, streams: Mapping[str, ASGIApp]
 ) -> tuple[Url, ...]:
-    """Build the rows of the API; the second argument of `op` is the id in the OpenAPI document."""
+    """Build the rows of the API.
+
+    The second argument of `op` is the id in the OpenAPI document; `for_people` documents what no
+    API key may do.
+    """
     op = partial(Operation, deps)
+    for_people = partial(op, callers="people")
     documented = (
-        Url("/api/me", "signed-in", op(api_me.show_me, "me_show")),
-        Url("/api/key", "signed-in", op(api_me.show_key, "key_show")),
-        Url("/api/me/verification", "signed-in", post=op(api_me.send_verification, "me_prove")),
+        Url("/api/me", "signed-in", for_people(api_me.show_me, "me_show")),
+        Url("/api/key", "signed-in", op(api_me.show_key, "key_show", callers="keys")),
+        Url(
+            "/api/me/verification",
+            "signed-in",
+            post=for_people(api_me.send_verification, "me_prove"),
+        ),
         *_request_rows(op, streams),
         *_organization_rows(op, "organizations"),
         *_organization_rows(op, "companies"),
@@ -50,6 +59,7 @@ def _request_rows(op: Callable[..., Operation], streams: Mapping[str, ASGIApp]) 
     `all` and `events` stand before `{request}`, which would match them too.
     """
     requests, messages, one = api_requests, api_messages, "/api/requests/{request}"
+    for_people = partial(op, callers="people")
     return (
         Url(
             "/api/requests",
@@ -100,7 +110,11 @@ def _request_rows(op: Callable[..., Operation], streams: Mapping[str, ASGIApp]) 
             put=op(requests.add_watcher, "requests_watch"),
             delete=op(requests.remove_watcher, "requests_unwatch"),
         ),
-        Url(f"{one}/read", "signed-in", post=op(requests.mark_request_read, "requests_read")),
+        Url(
+            f"{one}/read",
+            "signed-in",
+            post=for_people(requests.mark_request_read, "requests_read"),
+        ),
     )
 
 
@@ -125,13 +139,13 @@ def _guild_rows(op: Callable[..., Operation], streams: Mapping[str, ASGIApp]) ->
 def _organization_rows(op: Callable[..., Operation], resource: str) -> tuple[Url, ...]:
     """Build the API's rows of organizations under one of their two names."""
     path, one = f"/api/{resource}", f"/api/{resource}/{{slug}}"
-    orgs = api_organizations
+    orgs, for_people = api_organizations, partial(op, callers="people")
     return (
         Url(
             path,
             "signed-in",
             op(orgs.list_organizations, f"{resource}_list_organizations"),
-            op(orgs.create_organization, f"{resource}_found", 201),
+            for_people(orgs.create_organization, f"{resource}_found", 201),
         ),
         Url(
             one,
@@ -143,19 +157,19 @@ def _organization_rows(op: Callable[..., Operation], resource: str) -> tuple[Url
         Url(
             f"{one}/members/{{person}}",
             "signed-in",
-            patch=op(orgs.change_member_role, f"{resource}_change_member"),
-            delete=op(orgs.remove_member, f"{resource}_remove_member"),
+            patch=for_people(orgs.change_member_role, f"{resource}_change_member"),
+            delete=for_people(orgs.remove_member, f"{resource}_remove_member"),
         ),
         Url(
             f"{one}/invitations",
             "signed-in",
-            op(orgs.list_invitations, f"{resource}_list_invitations"),
-            op(orgs.create_invitation, f"{resource}_invite", 201),
+            for_people(orgs.list_invitations, f"{resource}_list_invitations"),
+            for_people(orgs.create_invitation, f"{resource}_invite", 201),
         ),
         Url(
             f"{one}/invitations/{{invitation}}",
             "signed-in",
-            delete=op(orgs.revoke_invitation, f"{resource}_revoke"),
+            delete=for_people(orgs.revoke_invitation, f"{resource}_revoke"),
         ),
         Url(
             f"{one}/categories",

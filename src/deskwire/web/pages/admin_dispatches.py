@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from deskwire.dispatches import admin
 from deskwire.dispatches.admin import DispatchSummary
-from deskwire.dispatches.store import DISPATCH_STATES
+from deskwire.dispatches.mail import KEY_MAIL, LINK_MAIL, MAIL_TARGET, PROOF_MAIL
+from deskwire.dispatches.store import DISPATCH_STATES, TIMERS, DispatchState
 from deskwire.events.access import Viewer
 from deskwire.kit.errors import Conflict, Invalid, Refusal
 from deskwire.kit.i18n import N_, gettext
@@ -23,27 +24,30 @@ from deskwire.web.i18n import translate_labels
 from deskwire.web.rendering.list_links import parse_row_id, url_with_query
 from deskwire.web.rendering.render import Render
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.key_events import EXPIRY_REMINDERS
+from deskwire.workspaces.keys.reminders import REPLACEMENT_TIMER
+from deskwire.workspaces.organizations.invitations import EXPIRY_TIMER
 from deskwire.workspaces.organizations.permissions import Permission, require
 
 BASE_PATH = "/admin/dispatches"
 PAGE_SIZE = 50  # dispatches
-STATE_LABELS = {
+STATE_LABELS: Mapping[DispatchState, str] = {
     "new": N_("Queued"),
-    "ready": N_("Due"),
+    "ready": N_("Scheduled"),
     "waiting": N_("Waiting"),
     "held": N_("Held"),
-    "done": N_("Sent"),
+    "done": N_("Done"),
     "dead": N_("Given up"),
     "dismissed": N_("Dismissed"),
 }
-TARGET_LABELS = {"mail": N_("Email"), "desk": N_("Timer")}
+TARGET_LABELS = {MAIL_TARGET: N_("Email"), TIMERS: N_("Timer")}
 KIND_LABELS = {
-    "link": N_("message with a one-time link"),
-    "proof": N_("link that confirms an address"),
-    "invitation.expiry": N_("an invitation expires"),
-    "key-expires-in-14-days": N_("reminder that an API key expires"),
-    "key-expires-in-1-day": N_("reminder that an API key expires"),
-    "key-maker-left": N_("notice that the maker of an API key has left"),
+    LINK_MAIL: N_("message with a one-time link"),
+    PROOF_MAIL: N_("link that confirms an address"),
+    KEY_MAIL: N_("notice about API keys"),
+    EXPIRY_TIMER: N_("an invitation expires"),
+    **dict.fromkeys(EXPIRY_REMINDERS, N_("reminder that an API key expires")),
+    REPLACEMENT_TIMER: N_("notice that the creator of API keys has left"),
 }
 DONE_MESSAGES = {
     "retry": N_("The dispatch will be sent again."),

@@ -1,4 +1,4 @@
-"""Show operators how each consumer of the log is doing, and let them steer it."""
+"""Show operators how far each consumer of the log has come, and let them steer it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from deskwire.web.rendering.list_links import parse_row_id, url_with_query
 from deskwire.web.rendering.render import Render
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.permissions import Permission, can, require
+from deskwire.workspaces.role_audit import ROLE_AUDIT
 
 BASE_PATH = "/admin/integrations"
 # What each consumer is for. One of another version has no text.
 PURPOSES = {
-    "role-audit": N_("Records who was given a role or permissions, and who lost them."),
+    ROLE_AUDIT.name: N_("Records who was given a role or permissions, and who lost them."),
 }
 DONE_MESSAGES = {
-    "stop": N_("It is stopped. Start it within the days that the log is kept, or it loses events."),
-    "start": N_("It goes on where it stopped."),
-    "retry": N_("What was set aside is tried again."),
-    "dismiss": N_("The event was given up."),
+    "stop": N_("Stopped. Start it again before the log is trimmed, or it loses events."),
+    "start": N_("Started. It continues where it stopped."),
+    "retry": N_("The events set aside are being retried."),
+    "dismiss": N_("The event was dismissed."),
 }
 
 

@@ -41,7 +41,7 @@ from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.rows import fetch_all, fetch_first, fetch_one
-from deskwire.workspaces.key_events import tell_bot_keys
+from deskwire.workspaces.key_events import reauthorize_bot_keys
 from deskwire.workspaces.names import initials
 from deskwire.workspaces.origin import Origin, Principal, discord_principal
 
@@ -179,7 +179,7 @@ def ensure_guild(tx: Connection, origin: Origin, guild_id: str) -> GuildRow:
             revision=1,
         )
     )
-    tell_bot_keys(tx, origin.actor, origin.at)
+    reauthorize_bot_keys(tx, origin.actor, origin.at)
     row = fetch_one(tx, select(guilds).where(guilds.c.id == guild_id), GuildRow)
     if tx.execute(_HAS_MEMBERS, {"guild": guild_id}).first() is not None:
         guild = guild_from_row(row)

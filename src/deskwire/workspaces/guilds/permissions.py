@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntFlag
 
+from deskwire.kit.errors import Invalid
+
 
 class DiscordPermission(IntFlag):
     """A permission in a guild."""
@@ -67,6 +69,17 @@ ROLE_PRESETS: dict[str, DiscordPermission] = {
 def preset_for(role_name: str) -> DiscordPermission:
     """Return the initial permissions of a role with this exact name; none for other names."""
     return ROLE_PRESETS.get(role_name, NO_PERMISSIONS)
+
+
+def parse_names(names: Iterable[str]) -> DiscordPermission:
+    """Return the permissions with these names. Raises Invalid for an unknown name."""
+    permissions = NO_PERMISSIONS
+    for name in names:
+        if name not in DiscordPermission.__members__:
+            known = ", ".join(DiscordPermission.__members__)
+            raise Invalid(f"There is no permission {name!r}. Choose from: {known}.")
+        permissions |= DiscordPermission[name]
+    return permissions
 
 
 def parse_known_names(names: Iterable[str]) -> Iterable[DiscordPermission]:

@@ -1,6 +1,6 @@
-"""Create, list and revoke API keys, with the permissions of those who do.
+"""Create, list and revoke API keys, with the permissions of the people who do.
 
-The keys of an organization are its admins'; all others are the super admins'. A key never has more
+Admins of an organization manage its keys, super admins all others. A key never has more
 than the person who creates it, and never gives anyone access (`permissions.WITHHELD_FROM_KEYS`).
 """
 
@@ -46,7 +46,7 @@ from deskwire.workspaces.organizations.permissions import (
 from deskwire.workspaces.origin import Principal
 
 MAX_NAME_LENGTH = 80  # characters
-MAX_LIVE_KEYS = 50  # of an organization, of a guild, or of the desk
+MAX_LIVE_KEYS = 50  # of an organization, of a guild, or of the desk and the bot together
 MAX_LIFETIME = 3650 * DAY  # ms; ten years
 DESK_ROLES = ("support_analyst", "operations_manager")  # never super_admin
 NO_KEY_MESSAGE = N_("This API key doesn’t exist, or it was revoked already.")
@@ -66,8 +66,9 @@ def create_key(tx: Connection, actor: Actor, fields: KeyFields) -> NewKey:
     server that does not exist; Conflict if there are too many keys, and KeyAlreadyCreated, which is
     one, for an id that is taken: the token of that key cannot be shown again.
     """
+    _require_kind(fields.kind)  # it decides which permission is asked
+    _require_may_manage(tx, actor, fields.kind, fields.workspace)
     checked = _parse_fields(fields, actor.at)
-    _require_may_manage(tx, actor, checked.kind, checked.workspace)
     if checked.kind == "organization":
         role = parse_client_role(checked.role or "")
         if not may_give(permissions_in(actor.viewer, checked.workspace), role):
@@ -87,7 +88,7 @@ def revoke_key(tx: Connection, actor: Actor, key_id: str) -> None:
     key = _find_live_key(tx, key_id)
     try:
         _require_may_manage(tx, actor, key.kind, key.workspace)
-    except (Forbidden, NotFound):  # not told from a key that does not exist
+    except (Forbidden, NotFound):  # not to be distinguished from a key that does not exist
         raise NotFound(gettext(NO_KEY_MESSAGE)) from None
     revoke_live_key(tx, key, actor.person_id, actor.at)
 
@@ -187,8 +188,7 @@ def _require_workspace(tx: Connection, fields: KeyFields) -> None:
 
 def _parse_fields(fields: KeyFields, at: Millis) -> KeyFields:
     """Return checked fields, those that do not apply to the kind removed. Raises Invalid."""
-    if fields.kind not in KEY_KINDS:
-        raise _choice_error("kind", KEY_KINDS)
+    _require_kind(fields.kind)
     if not fields.scopes or not set(fields.scopes) <= set(SCOPES):
         raise _choice_error("scopes", SCOPES)
     if fields.expires_at is not None and not at < fields.expires_at <= at + MAX_LIFETIME:
@@ -213,6 +213,11 @@ def _parse_fields(fields: KeyFields, at: Millis) -> KeyFields:
     return replace(fields, name=name, role=role, permissions=permissions, workspace=workspace)
 
 
+def _require_kind(kind: str) -> None:
+    if kind not in KEY_KINDS:
+        raise _choice_error("kind", KEY_KINDS)
+
+
 def _choice_error(field: str, choices: Iterable[str]) -> Invalid:
     sentence = gettext("Choose one of: %(words)s", words=", ".join(choices))
-    return Invalid(sentence, {field: sentence})
+    return Invalid(f"{field}: {sentence}", {field: sentence})

@@ -32,7 +32,7 @@ from deskwire.workspaces.organizations.organizations import (
     read_organizations_by_id,
 )
 
-REPLACEMENT = "key-maker-left"  # the kind of timer
+REPLACEMENT_TIMER = "key-maker-left"  # when it runs, admins are asked to replace keys
 DESK_AUDIENCE = "desk"  # super admins, who manage the keys of the desk, of servers and of the bot
 
 columns = api_keys.api_keys.c
@@ -54,11 +54,12 @@ ComposeKeyMail = Callable[[KeyNotice, str], MailContent]  # the notice, the read
 def find_audiences_left(
     tx: Connection, person_id: PersonId, *, left: str | None = None
 ) -> list[str]:
-    """Return who may have to replace keys of a person who leaves: those who manage such keys.
+    """Return the audiences that may have to replace keys of a person who leaves.
 
-    `left` is the id of an organization they leave, whose row may be gone already. Where they had
-    left before, those who remain were asked then. Whether they are gone for good, and the keys
-    still work, is decided when the mail is written.
+    An audience is a workspace, whose admins are meant, or DESK_AUDIENCE. `left` is the id of the
+    organization the person leaves, whose membership row may already be gone. Audiences the person
+    had left before are omitted: they were asked then. Whether the person is gone for good, and
+    whether the keys still work, is decided when the mail is written.
     """
     keys = list_live_keys(tx, columns.created_by == person_id)
     own = _read_memberships(tx, person_id, left) if keys else {}
@@ -68,18 +69,21 @@ def find_audiences_left(
 def ask_for_replacement(
     tx: Connection, person_id: PersonId, audiences: Iterable[str], at: Millis
 ) -> None:
-    """Ask those who manage a person's keys, by mail, to replace them, once this has committed."""
+    """Schedule the mails that ask audiences to replace a person's keys, due at once."""
     for audience in audiences:
         payload = {"audience": audience, "person": person_id}
-        schedule(tx, REPLACEMENT, f"{audience} {person_id}", at, at=at, payload=payload)
+        schedule(tx, REPLACEMENT_TIMER, f"{audience} {person_id}", at, at=at, payload=payload)
 
 
 def build_timer_actions(compose: ComposeKeyMail | None) -> dict[str, TimerAction]:
-    """Return what the timers of API keys do, by kind; nothing on a desk without mail (None)."""
+    """Return the actions of the timers of API keys, by kind.
+
+    Without `compose`, on a desk that sends no mail, they do nothing.
+    """
     expiry: dict[str, TimerAction] = {
         kind: partial(_remind_of_expiry, compose, kind) for kind in EXPIRY_REMINDERS
     }
-    return {**expiry, REPLACEMENT: partial(_mail_replacement, compose)}
+    return {**expiry, REPLACEMENT_TIMER: partial(_mail_replacement, compose)}
 
 
 def audience_of(key: ApiKey) -> str:
@@ -101,7 +105,7 @@ def _remind_of_expiry(
     if not found or found[0].expires_at is None or not found[0].is_live(at):
         return
     key, left = found[0], (found[0].expires_at or 0) - at
-    # After a standstill of the server both are due: the later one says it better.
+    # After a downtime both reminders may be due: only the later one is sent.
     if any(left <= before < EXPIRY_REMINDERS[kind] for before in EXPIRY_REMINDERS.values()):
         return
     _mail_admins(tx, compose, audience_of(key), "expiry", [key], None, at)
@@ -161,7 +165,8 @@ def _mail_admins(
         .order_by(person.id)
     )
     for row in tx.execute(query).all():
-        mail.queue_mail(tx, f"person:{row.id}", row.email, compose(notice, row.name), at)
+        content = compose(notice, row.name)
+        mail.queue_mail(tx, f"person:{row.id}", row.email, content, at, mail.KEY_MAIL)
 
 
 def _read_memberships(tx: Connection, person_id: PersonId, left: str | None) -> dict[str, bool]:
