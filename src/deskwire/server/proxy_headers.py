@@ -20,7 +20,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from deskwire.kit.client_network import network_of
 
-HEADER = b"x-forwarded-for"
+PREFIX = b"x-forwarded-"
+FORWARDED_FOR = b"x-forwarded-for"
 LOG_INTERVAL = 60.0  # s between two lines about proxies that are not trusted
 MAX_NETWORKS = 8  # internal networks remembered; a desk has one or two proxies
 CONSEQUENCE = (
@@ -39,6 +40,7 @@ class ProxyHeaders:
     def __init__(
         self, app: ASGIApp, trusted: Sequence[str], clock: Callable[[], float] = monotonic
     ) -> None:
+        self._app = app
         self._believing = ProxyHeadersMiddleware(app, list(trusted))  # type: ignore[arg-type]
         self._clock = clock
         self._has_believed = False
@@ -47,7 +49,11 @@ class ProxyHeaders:
         self.ignored = Counter[Peer]()  # requests with the header whose sender is not trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and any(name == HEADER for name, _ in scope["headers"]):
+        names = {name for name, _ in scope.get("headers", ()) if name.startswith(PREFIX)}
+        if not names:  # nothing to believe: webhooks take this path thousands of times a second
+            await self._app(scope, receive, send)
+            return
+        if FORWARDED_FOR in names:
             self._note_sender(scope.get("client"))
         await self._believing(scope, receive, send)  # type: ignore[arg-type]
 
