@@ -13,8 +13,8 @@ from deskwire.events.frames import read_event_data, redact_frame
 from deskwire.events.log import Entry
 from deskwire.events.redaction import REDACTIONS, Redaction, find_redaction
 
-BUFFER_BYTES = 32 * 1024 * 1024  # bytes of frames; at 1 KB an event some 30,000 events
-ENTRY_OVERHEAD = 400  # bytes; what an entry costs besides its frame (measured with tracemalloc)
+BUFFER_BYTES = 32 * 1024 * 1024  # bytes of memory; at 1 KB an entry some 30,000 entries
+ENTRY_OVERHEAD = 600  # bytes of resident memory that an entry takes besides its frame (measured)
 DROPPED_AT_ONCE = 256  # entries; deleting one from the front of a list moves all others
 
 
