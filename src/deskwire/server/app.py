@@ -133,14 +133,11 @@ class Application:
             db, browsers, hasher, renderer.render, settings.sign_up, mail_templates=mails
         )
         health = HealthPages(self._find_problems, self._read_metrics, self._list_notes)
-        streams = build_streams(
-            db, ACCESS, lambda: self.hub, key_authentication.identify, browsers.identify
-        )
         parts = (
             dependencies,
             renderer,
             account_pages,
-            streams,
+            self._build_streams(browsers, key_authentication),
             health,
         )
         app = Starlette(
@@ -154,6 +151,14 @@ class Application:
         upload_limit = UploadLimit(upload_matcher(url_table(*parts)), max_bytes)
         protected = _add_middleware(RenewCookies(app, browsers), settings, upload_limit)
         return Door(protected, sources, self._get_intake)
+
+    def _build_streams(
+        self, browsers: BrowserSessions, key_authentication: KeyAuthentication
+    ) -> dict[str, ASGIApp]:
+        identify_key, identify_browser = key_authentication.identify, browsers.identify
+        return build_streams(
+            self._opened.db, ACCESS, lambda: self.hub, identify_key, identify_browser
+        )
 
 
 def build_delivery_store(wake_worker: Callable[[], None]) -> DeliveryStore:
