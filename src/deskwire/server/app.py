@@ -144,14 +144,11 @@ class Application:
             db, browsers, hasher, renderer.render, settings.sign_up, mail_templates=mails
         )
         health = self._build_health_pages()
-        streams = build_streams(
-            db, ACCESS, lambda: self.hub, key_authentication.identify, browsers.identify
-        )
         parts = (
             dependencies,
             renderer,
             account_pages,
-            streams,
+            self._build_streams(browsers, key_authentication),
             health,
         )
         app = Starlette(
@@ -173,6 +170,14 @@ class Application:
             self._list_notes,
             self._list_local_notes,
             LocalRequests(self.settings.host),
+        )
+
+    def _build_streams(
+        self, browsers: BrowserSessions, key_authentication: KeyAuthentication
+    ) -> dict[str, ASGIApp]:
+        identify_key, identify_browser = key_authentication.identify, browsers.identify
+        return build_streams(
+            self._opened.db, ACCESS, lambda: self.hub, identify_key, identify_browser
         )
 
 
