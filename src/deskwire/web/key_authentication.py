@@ -104,7 +104,7 @@ class KeyAuthentication:
         key = await self.find_key(request, "stream")
         if key is None:
             return None
-        if ON_BEHALF_OF in request.headers:
+        if self.read_on_behalf_of(request, key) is not None:
             raise Invalid("A stream cannot be opened for a Discord user. Omit `On-Behalf-Of`.")
         return Caller(key.subject, key.subject, key.expires_at or NEVER)
 
