@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 # Half of a test's time is waiting: for a server to start, a browser to draw, a heartbeat to come.
-# The tests of a file with one kind of database run in one worker: see tests/fixtures/scheduler.py.
+# The tests of a file run in one worker, so that the servers they share are started once.
 XDIST_ARGUMENTS = ("-n", "3", "--dist", "loadfile")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A new PostgreSQL database is 1,200 files: 0.4 s on a disk, 0.04 s in memory.

@@ -49,13 +49,6 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
-@pytest.hookimpl(optionalhook=True)  # of the plugin that runs tests in several processes
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    from tests.fixtures.scheduler import DatabaseScheduling
-
-    return DatabaseScheduling(config, log) if config.getoption("dist") == "loadfile" else None
-
-
 EVERY_DATABASE_FOLDERS = ("tests/db/", "tests/http/")  # their tests run on every database kind
 
 

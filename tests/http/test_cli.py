@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict
 from deskwire.server.control import send_command
 from tests.fixtures import sse
-from tests.fixtures.cast import ADA
+from tests.fixtures.cast import ADA, Persona
 from tests.fixtures.guild import GuildFixture
 from tests.fixtures.server import PASSWORD, Server, running_server
 
@@ -60,11 +61,13 @@ def test_an_unknown_role_is_refused_with_the_list_of_roles(server: Server) -> No
 
 
 def test_an_event_sent_from_the_cli_reaches_an_open_stream(server: Server) -> None:
-    cookie = server.create_account(ADA)
+    # No one of the cast: tests of other files share the server.
+    captain = Persona(f"Captain{now()} Reyes", f"9{now()}00000")
+    cookie = server.create_account(captain)
     with sse.connect(server.port, "/api/events", cookie) as stream:
         stream.next_frame()
         server.run_command_line(
-            "webhook", "send", "guild.joined", "--guild", GUILD, "--owner", ADA.discord_id
+            "webhook", "send", "guild.joined", "--guild", GUILD, "--owner", captain.discord_id
         )
         assert stream.read_until_type("guild.joined").data["data"]["guildId"] == GUILD
 

@@ -64,7 +64,7 @@ def test_a_consumer_is_stopped_started_and_rewound(server: Server) -> None:
 
 
 def test_a_job_started_in_the_shell_is_done_by_the_server(server: Server) -> None:
-    server.create_account(ADA)
+    server.sign_up("Una", f"una-{now()}@example.org")  # other files' tests share the server
     assert "is done" in server.run_command_line("jobs", "start", "search-rebuild")
     assert "search-rebuild" in server.run_command_line("jobs", "list")
     code, said = run_anyway(server, "jobs", "start", "serach")
